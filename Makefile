@@ -1,0 +1,66 @@
+# The two commands a newcomer needs are `make train` and `make test`; everything else stands on them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+export PYTHONHASHSEED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test check lint types layers notebooks ui lock clean format
+
+help:
+	@echo "make train      set up, run the demo study, and say what was written where"
+	@echo "make test       set up and run the tests"
+	@echo "make check      lint, types, import layers, tests, notebooks (what CI runs)"
+	@echo "make ui         open MLflow on 127.0.0.1"
+	@echo "make format     put the code into the house style"
+	@echo "make lock       renew requirements.lock"
+	@echo "make clean      remove what the commands above made (models, tracking, demo data)"
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "poi_predict needs Python 3.11 or newer; this is $$($(PYTHON) --version). Set PYTHON=python3.11."; exit 2; }
+	@echo "Setting up .venv from requirements.lock (once; about two minutes) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+train: $(READY)
+	@$(BIN)/python pipelines/train.py
+
+test: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	@echo "Tests done. Next: 'make train' runs the demo study."
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+notebooks: $(READY)
+	$(BIN)/python notebooks/run.py
+
+check: lint types layers notebooks test
+
+ui: $(READY)
+	@$(BIN)/poi-predict ui
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	@.venv-lock/bin/uv pip compile --quiet pyproject.toml --group dev --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
+	@rm -rf .venv-lock
+
+clean:
+	rm -rf demo mlruns mlartifacts mlflow.db* models/*/ build dist src/*.egg-info

@@ -1,0 +1,192 @@
+"""The command line: words in, the workflow called, an exit code out.
+
+Exit codes: 0 done; 2 the input is at fault and the message says what and where; 1 a defect of ours. Rooms are
+imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from poi_predict import __version__
+from poi_predict.errors import PoiPredictError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["app", "main"]
+
+EXIT_INPUT, EXIT_DEFECT, EXIT_INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    name="poi-predict",
+    help="Predict treatment response after cell therapy for premature ovarian insufficiency, honestly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyOption = Annotated[
+    str, typer.Option("--study", "-s", help="A study.toml, or the name of a shipped study (menses_12m, pregnancy_12m).")
+]
+CohortOption = Annotated[Path, typer.Option("--cohort", "-c", help="The clinic's table: CSV, TSV, XLSX or Parquet.")]
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="A bundle folder, or models:/name@alias.")]
+SyntheticOption = Annotated[
+    bool, typer.Option("--allow-synthetic-model", help="Let a model made from SYNTHETIC women score real ones.")
+]
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the cohort: .csv, .tsv, .xlsx or .parquet.")],
+    n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Women.")] = 240,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes.")] = 7,
+    truth: Annotated[Path | None, typer.Option("--truth", help="Also write the true probabilities, for tests.")] = None,
+) -> None:
+    """Write a labelled SYNTHETIC cohort drawn from the published evidence."""
+    from poi_predict.workflow import simulate as run  # noqa: PLC0415
+
+    run(n, seed, out, truth)
+    _say(f"Wrote {n} SYNTHETIC women to {out}." + (f" True probabilities: {truth}." if truth else ""))
+
+
+@app.command()
+def check(study: StudyOption, cohort: CohortOption) -> None:
+    """Validate a cohort and print every finding at once."""
+    from poi_predict.study import read_study  # noqa: PLC0415
+    from poi_predict.workflow import check as run  # noqa: PLC0415
+
+    checked = run(read_study(study), cohort)
+    for line in checked.lines():
+        _say(line)
+    if not checked.usable:
+        raise typer.Exit(EXIT_INPUT)
+
+
+@app.command()
+def train(
+    study: StudyOption,
+    cohort: CohortOption,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the outputs [models/STUDY].")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 uses every core.")] = -1,
+    track: Annotated[bool, typer.Option(help="Record the run in MLflow.")] = True,
+) -> None:
+    """Develop, validate, explain and record the models of a study."""
+    from poi_predict.progress import show_progress  # noqa: PLC0415
+    from poi_predict.study import read_study  # noqa: PLC0415
+    from poi_predict.workflow import train as run  # noqa: PLC0415
+
+    declared = read_study(study)
+    with show_progress() as on_progress:
+        result = run(declared, cohort, out, n_jobs=_jobs(jobs), on_progress=on_progress, track=track)
+    for line in result.lines():
+        _say(line)
+
+
+@app.command()
+def score(
+    model: ModelOption,
+    cohort: CohortOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Scores: .csv, .tsv, .xlsx or .parquet.")],
+    reasons: Annotated[int, typer.Option("--reasons", min=0, max=50, help="Strongest variables to name a woman.")] = 0,
+    allow_synthetic_model: SyntheticOption = False,
+) -> None:
+    """Score a cohort; rows that cannot be scored go to FILE.rejected.csv with the reason."""
+    from poi_predict.workflow import score as run  # noqa: PLC0415
+
+    scored = run(model, cohort, out, reasons=reasons, allow_synthetic=allow_synthetic_model)
+    for line in scored.lines(out):
+        _say(line)
+
+
+@app.command()
+def explain(
+    model: ModelOption,
+    cohort: CohortOption,
+    patient: Annotated[str, typer.Option("--patient", "-p", help="Her patient_id, as in the cohort.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="One woman's page: .html.")],
+    allow_synthetic_model: SyntheticOption = False,
+) -> None:
+    """Write one woman's page: her probability, how sure it is, and what it comes from."""
+    from poi_predict.workflow import explain_patient as run  # noqa: PLC0415
+
+    run(model, cohort, patient, out, allow_synthetic=allow_synthetic_model)
+    _say(f"Wrote her page to {out}.")
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
+) -> None:
+    """Open the MLflow UI on 127.0.0.1."""
+    from poi_predict.tracking import serve_ui  # noqa: PLC0415
+
+    raise typer.Exit(serve_ui(port=port))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _say(f"poi-predict {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Predict treatment response after cell therapy for premature ovarian insufficiency, honestly."""
+
+
+def main() -> NoReturn:
+    """Run the command line and turn every ending into its exit code."""
+    try:
+        app()
+    except PoiPredictError as error:
+        _complain(str(error))
+        code = EXIT_INPUT
+    except KeyboardInterrupt:
+        _complain("Interrupted; nothing half-written was left.")
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_DEFECT
+    except Exception as error:  # noqa: BLE001 - the last door: a defect is named without any patient's value
+        _complain(
+            f"This is a defect of poi-predict, not of your data: {type(error).__name__} at "
+            f"{_origin(error.__traceback__)}. Nothing half-written was left. Please report it."
+        )
+        code = EXIT_DEFECT
+    sys.exit(code)
+
+
+def _origin(traceback: TracebackType | None) -> str:
+    """Innermost place in our own code; messages and locals are left out, since they may hold a patient's value."""
+    place = "an unknown place"
+    while traceback is not None:
+        file = Path(traceback.tb_frame.f_code.co_filename)
+        if "poi_predict" in file.parts:
+            place = f"{file.name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place
+
+
+def _jobs(jobs: int) -> int:
+    if jobs == 0 or jobs < -1:
+        raise PoiPredictError(f"--jobs must be a positive number, or -1 for every core; it is {jobs}.")
+    return jobs
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"poi-predict: {text}", err=True)

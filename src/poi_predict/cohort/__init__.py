@@ -1,0 +1,36 @@
+"""The cohort: the only door from a clinic's table to analysable women."""
+
+from poi_predict.cohort.codebook import Codebook, Variable, read_codebook
+from poi_predict.cohort.endpoint import Endpoint, EndpointSettings, build_endpoint
+from poi_predict.cohort.findings import Finding, Findings
+from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings, reading_as_dict, reading_from_dict
+from poi_predict.cohort.population import AnalysisSet, InclusionRule, build_analysis_set
+from poi_predict.cohort.reading import Cohort, Fingerprint, check_cohort, read_cohort
+from poi_predict.cohort.synthetic import SyntheticSettings, make_synthetic_cohort, write_synthetic_cohort
+from poi_predict.cohort.table_one import compute_table_one
+
+__all__ = [
+    "AnalysisSet",
+    "Codebook",
+    "Cohort",
+    "ColumnMapping",
+    "Endpoint",
+    "EndpointSettings",
+    "Finding",
+    "Findings",
+    "Fingerprint",
+    "InclusionRule",
+    "ReadingSettings",
+    "SyntheticSettings",
+    "Variable",
+    "build_analysis_set",
+    "build_endpoint",
+    "check_cohort",
+    "compute_table_one",
+    "make_synthetic_cohort",
+    "read_codebook",
+    "read_cohort",
+    "reading_as_dict",
+    "reading_from_dict",
+    "write_synthetic_cohort",
+]

@@ -1,0 +1,225 @@
+"""Which column of a table is which variable, and in which unit it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings
+from poi_predict.cohort.rules import column_finding
+from poi_predict.cohort.spelling import header_key, level_key, plain_text, shown_header, split_header
+from poi_predict.naming import nearest_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from poi_predict.cohort.codebook import Codebook, Variable
+    from poi_predict.cohort.findings import Finding
+
+__all__ = ["ColumnPlan", "accepted_units", "plan_columns"]
+
+_REMARKS = frozenset({"baseline", "basal", "serum", "before", "pre", "post", "after", "total", "mean"})
+_SHOWN_UNITS = 6
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """One column of the file, the variable it holds, and the factor into its canonical unit."""
+
+    variable: Variable
+    position: int
+    header: str
+    mapping: ColumnMapping
+    factor: float = 1.0
+
+    @property
+    def shown(self) -> str:
+        """The variable, and the column's own name where it differs, as a message shows them."""
+        name = self.variable.name
+        return name if self.header.strip() == name else f'{name} (column "{shown_header(self.header)}")'
+
+
+def plan_columns(
+    headers: tuple[str, ...], codebook: Codebook, settings: ReadingSettings, required: Collection[str]
+) -> tuple[list[ColumnPlan], list[Finding]]:
+    """Match the columns of a table to variables: first as the study maps them, then by name and alias.
+
+    Parameters
+    ----------
+    headers : tuple of str
+        Column names as written.
+    codebook : Codebook
+        Variables to look for, in the order in which they are returned.
+    settings : ReadingSettings
+        The study's own columns, units and level spellings.
+    required : collection of str
+        Variables without which the table cannot be used.
+
+    Returns
+    -------
+    tuple of list
+        The plans, and what was found wrong with headers and units. A column whose unit is at fault has no plan:
+        its numbers mean nothing.
+
+    Examples
+    --------
+    >>> from poi_predict.cohort.codebook import read_codebook
+    >>> plans, findings = plan_columns(("Age", "AMH [pmol/L]"), read_codebook(), ReadingSettings(), ("age",))
+    >>> [(plan.variable.name, round(plan.factor, 3)) for plan in plans], findings
+    ([('age', 1.0), ('amh', 0.14)], [])
+    """
+    ignored = {header_key(name) for name in settings.ignore}
+    open_headers = {i: h for i, h in enumerate(headers) if h.strip() and header_key(h) not in ignored}
+    matched = {
+        mapping.variable: _locate(mapping.column, open_headers, codebook[mapping.variable])
+        for mapping in settings.columns
+        if mapping.variable in codebook
+    }
+    claimed = {position for positions in matched.values() for position in positions}
+    unclaimed = {i: header for i, header in open_headers.items() if i not in claimed}
+    matched |= _match_names(unclaimed, [variable for name, variable in codebook.items() if name not in matched])
+
+    plans: list[ColumnPlan] = []
+    findings: list[Finding] = []
+    for name, variable in codebook.items():
+        positions, mapping = matched.get(name, []), settings.mapping_of(name)
+        if len(positions) == 1:
+            header = headers[positions[0]]
+            plan = ColumnPlan(variable, positions[0], header, mapping or ColumnMapping(name, header))
+            usable, found = _with_factor(plan, codebook)
+            plans += usable
+            findings += [*found, *_level_findings(plan)]
+        elif positions:
+            findings.append(_several(name, [headers[i] for i in positions]))
+        elif name in required or mapping is not None:
+            findings.append(_absent(variable, mapping, unclaimed.values(), needed=name in required))
+    return plans, findings
+
+
+def _locate(column: str, headers: Mapping[int, str], variable: Variable) -> list[int]:
+    """Return where a mapped column name occurs; the strictest way of comparing that finds it decides."""
+    plain, key = plain_text(column), header_key(column)
+    comparisons: tuple[Callable[[str], bool], ...] = (
+        lambda header: header == column,
+        lambda header: plain_text(header) == plain,
+        lambda header: header_key(header) == key,
+        lambda header: any(
+            header_key(name) == key and (marked or variable.knows_unit(unit))
+            for name, unit, marked in split_header(header)
+        ),
+    )
+    for same in comparisons:
+        if positions := [i for i, header in headers.items() if same(header)]:
+            return positions
+    return []
+
+
+def _match_names(headers: Mapping[int, str], variables: Collection[Variable]) -> dict[str, list[int]]:
+    """Return where the name or an alias of each variable occurs; the canonical name beats the aliases."""
+    index = {header_key(alias): variable for variable in variables for alias in variable.aliases}
+    index |= {header_key(variable.name): variable for variable in variables}
+    by_name: dict[str, list[int]] = {}
+    by_alias: dict[str, list[int]] = {}
+    for position, header in headers.items():
+        variable = index.get(header_key(header)) or _match_part(header, index)
+        if variable is not None:
+            exact = header_key(header) == header_key(variable.name)
+            (by_name if exact else by_alias).setdefault(variable.name, []).append(position)
+    return by_alias | by_name
+
+
+def _match_part(header: str, index: Mapping[str, Variable]) -> Variable | None:
+    """Return the variable that a header names once a unit, or a remark in brackets, is taken off."""
+    for name, unit, marked in split_header(header):
+        variable = index.get(header_key(name))
+        if variable is not None and (marked or variable.knows_unit(unit)):
+            return variable
+    return None
+
+
+def _with_factor(plan: ColumnPlan, codebook: Codebook) -> tuple[list[ColumnPlan], list[Finding]]:
+    """Return the plan with the factor of its unit, or without a plan what is wrong with the unit."""
+    variable = plan.variable
+    if variable.unit is None or not variable.is_numeric:
+        return [plan], []
+    facts = {"column": plan.shown, "accepted": accepted_units(variable), "unit": variable.unit}
+    declared, stated = plan.mapping.unit, _unit_in_header(plan, codebook)
+    for unit, place in ((declared, "study"), (stated, "header")):
+        if unit is None:
+            continue
+        if (reason := variable.refusal(unit)) is not None:
+            return [], [column_finding("refused_unit", variable.name, **facts | {"unit": unit}, reason=reason)]
+        if variable.factor(unit) is None:
+            return [], [column_finding("unknown_unit", variable.name, **facts, place=place)]
+    factors = {unit: variable.factor(unit) for unit in (declared, stated) if unit is not None}
+    if len(set(factors.values())) > 1:
+        units = {"declared": declared, "unit": stated}
+        return [], [column_finding("contradicting_unit", variable.name, **facts | units)]
+    factor = next(iter(factors.values()), None)
+    if factor is not None:
+        return [ColumnPlan(variable, plan.position, plan.header, plan.mapping, factor)], []
+    canonical_name = header_key(plan.header) == header_key(variable.name)
+    if canonical_name or not variable.has_rival_units:
+        return [plan], []
+    return [plan], [column_finding("unit_assumed", variable.name, **facts)]
+
+
+def _unit_in_header(plan: ColumnPlan, codebook: Codebook) -> str | None:
+    """Return the unit that a header names, known or not; None if it names none.
+
+    A single word in brackets that is in no list of units may still be one (`AMH (AU)`). It is taken for one
+    where units of the variable differ in size and the study declares none, so that nothing is guessed.
+    """
+    variable, splits = plan.variable, split_header(plan.header)
+    for _, unit, _ in splits:
+        if variable.knows_unit(unit):
+            return unit
+    remarks = [remark for _, remark, marked in splits if marked]
+    for remark in remarks:
+        if "/" in remark or any(other.knows_unit(remark) for other in codebook.values()):
+            return remark
+    if plan.mapping.unit is None and variable.censorable and variable.has_rival_units:
+        return next((word for word in remarks if " " not in word and level_key(word) not in _REMARKS), None)
+    return None
+
+
+def accepted_units(variable: Variable) -> str:
+    """Return the first accepted units of a variable, for a message."""
+    return ", ".join(list(variable.units)[:_SHOWN_UNITS])
+
+
+def _several(name: str, headers: list[str]) -> Finding:
+    if len({plain_text(header) for header in headers}) == 1:
+        return column_finding("duplicated_header", name, count=len(headers))
+    shown = ", ".join(f'"{shown_header(header)}"' for header in headers)
+    return column_finding("ambiguous_column", name, count=len(headers), headers=shown)
+
+
+def _absent(
+    variable: Variable, mapping: ColumnMapping | None, headers: Iterable[str], *, needed: bool
+) -> Finding:
+    """Return the finding that a column is not there, with the column that may be meant."""
+    wanted = [mapping.column] if mapping else [variable.name, *variable.aliases]
+    by_key = {header_key(header): shown_header(header) for header in headers}
+    found = next((key for name in wanted if (key := nearest_name(header_key(name), by_key))), None)
+    near = "" if found is None else f' (is it "{by_key[found]}"?)'
+    if not needed:
+        return column_finding("unused_mapping", variable.name, near=near)
+    place = f"columns.{variable.name}"
+    if mapping is None:
+        remedy = f"Add it, or name its column in {place}."
+        return column_finding("missing_column", variable.name, near=near, remedy=remedy)
+    column = f'{variable.name} (column "{shown_header(mapping.column)}")'
+    return column_finding(
+        "missing_column", variable.name, column=column, near=near, remedy=f"Correct {place}."
+    )
+
+
+def _level_findings(plan: ColumnPlan) -> list[Finding]:
+    """Return the finding that the study maps spellings to levels that the variable does not have."""
+    variable = plan.variable
+    wrong = sum(level_key(level) not in variable.level_of for level in plan.mapping.levels.values())
+    if not variable.levels or not wrong:
+        return []
+    facts = {"count": wrong, "are": "is" if wrong == 1 else "are", "accepted": ", ".join(variable.levels)}
+    return [column_finding("unknown_mapped_level", variable.name, **facts)]

@@ -1,0 +1,135 @@
+"""Categories as clinics spell them: "AD-MSC", "46, XX", "是", "PRP + HRT"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from poi_predict.cohort.missing import missing_spellings
+from poi_predict.cohort.spelling import level_key, plain_text
+from poi_predict.cohort.table_cells import number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from poi_predict.cohort.codebook import Variable
+
+__all__ = ["LevelValues", "parse_levels"]
+
+_NONE = "none"
+_JOINED = re.compile(r"\s*(?:[+;,/|&、，；]|\band\b|\bund\b|\bet\b|\by\b|\bplus\b|\bwith\b|和|及)\s*")
+
+
+@dataclass(frozen=True)
+class LevelValues:
+    """A column of canonical levels.
+
+    Attributes
+    ----------
+    values : Series, shape (n,)
+        Binary: float64 1, 0, NaN. Otherwise text: a level, levels joined by "+", or NaN.
+    faults : mapping of str to array of bool
+        Rows that cannot be used, by rule.
+    """
+
+    values: pd.Series
+    faults: Mapping[str, npt.NDArray[np.bool_]]
+
+
+class _Unusable(NamedTuple):
+    """A spelling that breaks a rule."""
+
+    rule: str
+
+
+def parse_levels(
+    cells: pd.Series,
+    variable: Variable,
+    *,
+    spellings: Mapping[str, str] | None = None,
+    missing: frozenset[str] | None = None,
+) -> LevelValues:
+    """Read a column of levels by the codebook's spellings and the clinic's own.
+
+    Parameters
+    ----------
+    cells : Series of float64 or text, shape (n,)
+        Cells as they stand in the file.
+    variable : Variable
+        Binary, category or multi; a category without levels (a centre) takes any name as a level.
+    spellings : mapping of str to str, optional
+        Clinic spelling to canonical level; takes precedence over the codebook and over "missing".
+    missing : frozenset of str, optional
+        Spellings of "missing" (`missing_spellings`).
+
+    Examples
+    --------
+    >>> from poi_predict.cohort.codebook import read_codebook
+    >>> codebook = read_codebook()
+    >>> parse_levels(pd.Series(["AD-MSC", "UC-MSC", "NA"], dtype="str"), codebook["cell_source"]).values.tolist()
+    ['adipose', 'umbilical_cord', nan]
+    >>> parse_levels(pd.Series(["PRP + HRT", "none"], dtype="str"), codebook["adjuvant"]).values.tolist()
+    ['hrt+prp', 'none']
+    >>> parse_levels(pd.Series([1.0, 0.0]), codebook["menses_resumed"]).values.tolist()
+    [1.0, 0.0]
+    """
+    missing = missing_spellings() if missing is None else missing
+    texts = cells.map(number_text).astype("str") if cells.dtype == "float64" else cells
+    codes, distinct = pd.factorize(texts, use_na_sentinel=True)  # each spelling is read once
+    read = _reader(variable, dict(spellings or {}), missing)
+    found = [*map(read, distinct), None]
+    faults = {
+        rule: np.array([isinstance(item, _Unusable) and item.rule == rule for item in found])[codes]
+        for rule in ("unknown_level", "contradicting_levels")
+    }
+    levels = np.array([item if isinstance(item, str) else None for item in found], dtype=object)
+    if variable.kind == "binary":
+        number = np.array([{"no": 0.0, "yes": 1.0}.get(level, np.nan) for level in levels])
+        return LevelValues(pd.Series(number[codes]), faults)
+    return LevelValues(pd.Series(levels[codes], dtype="str"), faults)
+
+
+def _reader(
+    variable: Variable, own: Mapping[str, str], missing: frozenset[str]
+) -> Callable[[Any], str | _Unusable | None]:
+    known = variable.spellings()
+    known |= {
+        level_key(text): known[level_key(level)] for text, level in own.items() if level_key(level) in known
+    }
+    if variable.kind == "multi":
+        return lambda cell: _read_several(cell, known, missing)
+    if not variable.levels:
+        renamed = {level_key(text): level for text, level in own.items()}
+        return lambda cell: _read_free(cell, renamed, missing)
+    return lambda cell: _read_one(cell, known, missing)
+
+
+def _read_one(cell: str, known: Mapping[str, str], missing: frozenset[str]) -> str | _Unusable | None:
+    level = known.get(level_key(cell))
+    if level is not None:
+        return level
+    return None if plain_text(cell) in missing else _Unusable("unknown_level")
+
+
+def _read_several(cell: str, known: Mapping[str, str], missing: frozenset[str]) -> str | _Unusable | None:
+    whole = _read_one(cell, known, missing)
+    if not isinstance(whole, _Unusable):
+        return whole
+    levels = {known.get(level_key(part)) for part in _JOINED.split(plain_text(cell)) if part}
+    named = {level for level in levels if level is not None}
+    if not named or len(named) < len(levels):
+        return whole
+    if _NONE in named and len(named) > 1:
+        return _Unusable("contradicting_levels")
+    return "+".join(sorted(named))
+
+
+def _read_free(cell: str, renamed: Mapping[str, str], missing: frozenset[str]) -> str | None:
+    if level_key(cell) in renamed:
+        return renamed[level_key(cell)]
+    return None if plain_text(cell) in missing else cell.strip()

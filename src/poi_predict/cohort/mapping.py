@@ -1,0 +1,163 @@
+"""How a clinic's own table maps to the codebook: column names, units, level spellings, file format."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping  # noqa: TC003 - a study's declaration is checked against the field types
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from poi_predict.errors import StudyError
+
+__all__ = ["ColumnMapping", "Decimal", "ReadingSettings", "reading_as_dict", "reading_from_dict"]
+
+Decimal = Literal["auto", ".", ","]
+_DECIMALS = ("auto", ".", ",")
+_DELIMITERS = ("auto", ",", ";", "\t", "|")
+_LISTS = ("columns", "ignore", "missing")
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """Where a variable is found in a clinic's table, and how it is written there.
+
+    Attributes
+    ----------
+    variable : str
+        Canonical name in the codebook.
+    column : str
+        The clinic's column name; case, spaces, underscores and a unit in brackets need not match.
+    unit : str, optional
+        Unit of the column. Without it, a unit in the header is used, then the canonical unit.
+    levels : mapping of str to str
+        Clinic spelling to canonical level (`yes` or `no` for a binary variable), beside the usual spellings.
+    decimal : {"auto", ".", ","}
+        Decimal mark of the column; "auto" follows the file's, then decides from the column's own cells.
+    detection_limit : float, optional
+        Limit, in the column's unit, of a cell that says "ND" or "undetectable" without a number.
+
+    Raises
+    ------
+    StudyError
+        If a field breaks these rules.
+    """
+
+    variable: str
+    column: str
+    unit: str | None = None
+    levels: Mapping[str, str] = field(default_factory=dict)
+    decimal: Decimal = "auto"
+    detection_limit: float | None = None
+
+    def __post_init__(self) -> None:
+        where = f"columns.{self.variable}"
+        if not isinstance(self.column, str) or not self.column.strip():
+            raise StudyError(
+                f"{where}.column must be a column name; it is empty. Write the name in the file."
+            )
+        if self.decimal not in _DECIMALS:
+            raise StudyError(f'{where}.decimal must be "auto", "." or ","; it is not. Choose one of them.')
+        limit = self.detection_limit
+        if limit is not None and not 0 < limit < float("inf"):
+            raise StudyError(f"{where}.detection_limit must be a positive number; it is not.")
+        if not all(isinstance(text, str) for pair in self.levels.items() for text in pair):
+            raise StudyError(
+                f'{where}.levels must map spellings to levels as text, such as {{ "1" = "yes" }}.'
+            )
+
+
+@dataclass(frozen=True)
+class ReadingSettings:
+    r"""How the file of a cohort is read.
+
+    Attributes
+    ----------
+    columns : tuple of ColumnMapping
+        Columns with a name, unit or spelling of their own; other columns are matched by name and alias.
+    ignore : tuple of str
+        Column names never read, for a column whose name happens to be a variable's.
+    encoding : str
+        "auto" (byte-order mark, then UTF-8, then GB18030) or the name of an encoding.
+    delimiter : {"auto", ",", ";", "\\t", "|"}
+        Column separator of a text file.
+    sheet : int or str
+        Sheet of a workbook, by position from 0 or by name.
+    decimal : {"auto", ".", ","}
+        Decimal mark of the file; a column may state its own.
+    missing : tuple of str
+        Spellings of "missing" beside the usual ones, such as "999" or "not asked".
+    max_columns : int
+        A wider table is refused before it is read.
+
+    Raises
+    ------
+    StudyError
+        If a field breaks these rules.
+    """
+
+    columns: tuple[ColumnMapping, ...] = ()
+    ignore: tuple[str, ...] = ()
+    encoding: str = "auto"
+    delimiter: str = "auto"
+    sheet: str | int = 0
+    decimal: Decimal = "auto"
+    missing: tuple[str, ...] = ()
+    max_columns: int = 5000
+
+    def __post_init__(self) -> None:
+        if self.delimiter not in _DELIMITERS:
+            raise StudyError('cohort.delimiter must be "auto", ",", ";", "|" or a tab; it is not.')
+        if self.decimal not in _DECIMALS:
+            raise StudyError('cohort.decimal must be "auto", "." or ","; it is not.')
+        if self.max_columns < 1:
+            raise StudyError("cohort.max_columns must be at least 1; it is not.")
+        if isinstance(self.sheet, int) and self.sheet < 0:
+            raise StudyError("cohort.sheet must be a name or a position from 0; it is negative.")
+        if self.encoding != "auto":
+            _check_encoding(self.encoding)
+        variables = [mapping.variable for mapping in self.columns]
+        if len(set(variables)) < len(variables):
+            raise StudyError("columns must map each variable once; one is mapped twice. Remove one of them.")
+
+    def mapping_of(self, variable: str) -> ColumnMapping | None:
+        """Return the declared mapping of a variable, if there is one."""
+        return next((mapping for mapping in self.columns if mapping.variable == variable), None)
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        "text".encode(codecs.lookup(name).name)
+    except (LookupError, ValueError, TypeError):
+        raise StudyError(
+            'cohort.encoding must be "auto" or a known text encoding such as "utf-8", "gb18030" or "cp1252"; '
+            "it is not."
+        ) from None
+
+
+def reading_as_dict(settings: ReadingSettings) -> dict[str, Any]:
+    """Return the settings as plain values that JSON can hold.
+
+    >>> settings = ReadingSettings(columns=(ColumnMapping("estradiol", "E2", unit="pg/mL"),))
+    >>> reading_from_dict(reading_as_dict(settings)) == settings
+    True
+    """
+    plain = asdict(settings)
+    return plain | {name: list(plain[name]) for name in _LISTS}
+
+
+def reading_from_dict(stored: Mapping[str, Any]) -> ReadingSettings:
+    """Return the settings that `reading_as_dict` described.
+
+    Raises
+    ------
+    StudyError
+        If a field is unknown or breaks a rule of `ReadingSettings`.
+    """
+    try:
+        values = dict(stored) | {name: tuple(stored.get(name, ())) for name in _LISTS}
+        values["columns"] = tuple(ColumnMapping(**entry) for entry in values["columns"])
+        return ReadingSettings(**values)
+    except (TypeError, AttributeError):
+        raise StudyError(
+            "Stored reading settings must hold the fields of ReadingSettings; they do not. Store them again."
+        ) from None

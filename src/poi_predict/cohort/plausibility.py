@@ -1,0 +1,123 @@
+"""What is doubtful about a typed table: values rare in the field, and cells that contradict each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from poi_predict.cohort.rules import row_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from poi_predict.cohort.codebook import Codebook
+    from poi_predict.cohort.findings import Finding
+
+__all__ = ["check_consistency", "check_typical_ranges"]
+
+_EVENTS = {"menses_resumed": "months_to_menses", "clinical_pregnancy": "months_to_pregnancy"}
+_MEASURED = ("fsh_after_month", "amh_after_month", "estradiol_after_month")
+_MONTHS_PER_YEAR = 12
+_EARLIEST_MENARCHE = 8  # years; menses before are precocious puberty
+
+
+def check_typical_ranges(data: pd.DataFrame, codebook: Codebook, row_number: np.ndarray) -> list[Finding]:
+    """Return a warning for each variable with values outside of what cohorts of the field report.
+
+    >>> from poi_predict.cohort.codebook import read_codebook
+    >>> data = pd.DataFrame({"age": [36.0, 44.0]})
+    >>> check_typical_ranges(data, read_codebook(), np.array([1, 2]))[0].message
+    'age usually lies between 18 and 40 years; 1 of 2 rows is outside. Check these cells.'
+    """
+    findings = []
+    for name, variable in codebook.items():
+        if name in data and variable.typical is not None:
+            low, high = variable.typical
+            values = data[name].to_numpy(dtype=np.float64)
+            facts = {"low": f"{low:g}", "high": f"{high:g}", "unit": shown_unit(variable.unit)}
+            findings += row_findings(
+                "typical_range", name, (values < low) | (values > high), row_number, **facts
+            )
+    return findings
+
+
+def shown_unit(unit: str | None) -> str:
+    """Return a unit as it follows a number in a message."""
+    return "" if unit in (None, "count", "grade") else f" {unit}"
+
+
+def check_consistency(data: pd.DataFrame, row_number: np.ndarray) -> list[Finding]:
+    """Return what cells of one row say against each other; a missing cell says nothing.
+
+    Whether an event after the end of follow-up makes a row unusable is for the endpoint to decide.
+    """
+    rows = _Columns(data)
+    breaches = [*_events(rows), *_measurements(rows), *_amenorrhea(rows), *_protocol(rows)]
+    return [
+        finding
+        for code, column, broken, facts in breaches
+        for finding in row_findings(code, column, broken, row_number, **facts)
+    ]
+
+
+_Breach = tuple[str, str, np.ndarray, dict[str, object]]
+
+
+class _Columns:
+    """Columns as numbers; one that the table does not have is missing in every row."""
+
+    def __init__(self, data: pd.DataFrame) -> None:
+        self._data = data
+
+    def numbers(self, name: str) -> np.ndarray:
+        if name not in self._data:
+            return np.full(len(self._data), np.nan)
+        return self._data[name].to_numpy(dtype=np.float64)
+
+    def texts(self, name: str) -> pd.Series:
+        if name not in self._data:
+            return pd.Series(np.nan, index=self._data.index, dtype="str")
+        return self._data[name]
+
+    def has(self, name: str) -> bool:
+        return name in self._data
+
+
+def _events(rows: _Columns) -> Iterator[_Breach]:
+    follow_up = rows.numbers("follow_up_months")
+    for event, month in _EVENTS.items():
+        happened, when = rows.numbers(event), rows.numbers(month)
+        yield "event_before_treatment", month, when < 0, {}
+        yield "event_after_follow_up", month, (when > follow_up) & (happened != 0), {}
+        if rows.has(event) and rows.has(month):
+            yield "event_without_month", month, (happened == 1) & np.isnan(when), {"event": event}
+            yield "month_without_event", month, (happened != 1) & ~np.isnan(when), {"event": event}
+    birth, pregnancy = rows.numbers("live_birth"), rows.numbers("clinical_pregnancy")
+    yield "birth_without_pregnancy", "live_birth", (birth == 1) & (pregnancy == 0), {}
+
+
+def _measurements(rows: _Columns) -> Iterator[_Breach]:
+    follow_up = rows.numbers("follow_up_months")
+    for month in _MEASURED:
+        yield "measured_after_follow_up", month, rows.numbers(month) > follow_up, {}
+
+
+def _amenorrhea(rows: _Columns) -> Iterator[_Breach]:
+    age, duration = rows.numbers("age") * _MONTHS_PER_YEAR, rows.numbers("amenorrhea_months")
+    impossible = duration > age
+    early = (duration > age - _EARLIEST_MENARCHE * _MONTHS_PER_YEAR) & ~impossible
+    yield "amenorrhea_exceeds_age", "amenorrhea_months", impossible, {}
+    yield "amenorrhea_since_childhood", "amenorrhea_months", early, {"menarche": _EARLIEST_MENARCHE}
+
+
+def _protocol(rows: _Columns) -> Iterator[_Breach]:
+    route = rows.texts("route")
+    untreated = (rows.texts("cell_source") == "none").to_numpy(dtype=bool)
+    yield (
+        "route_without_cells",
+        "route",
+        untreated & (route.notna() & (route != "none")).to_numpy(dtype=bool),
+        {},
+    )

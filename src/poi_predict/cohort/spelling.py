@@ -1,0 +1,107 @@
+"""How a name, a unit or a level is written, made comparable.
+
+Clinics write one thing in many ways: `FSH (mIU/mL)`, `fsh_mIU_mL`, `ng·mL⁻¹`, `AD-MSC`, `46, XX`. A *key* is
+what is left when the differences that carry no meaning are removed; two spellings mean the same when their
+keys are equal.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+__all__ = ["header_key", "level_key", "plain_text", "shown_header", "split_header", "unit_key"]
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_SUPERSCRIPT_RUN = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+_SPACES = re.compile(r"\s+")
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_PER_VOLUME = re.compile(r"(?:per|[.·*]?)(ml|dl|l)(?:\^?-1)$|per(ml|dl|l|kg)$")
+_WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
+_NUMBER = re.compile(r"[+-]?\d+[.,]\d+")
+_BRACKETS = re.compile(r"\s*[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]\s*")
+_SHOWN_HEADER_LENGTH = 60
+
+
+def plain_text(text: str) -> str:
+    """Return `text` folded: entities and full-width forms resolved, lower case, single spaces, powers as ^.
+
+    >>> plain_text("  ＜0.02&nbsp;NG/ML ")
+    '<0.02 ng/ml'
+    >>> plain_text("5×10⁶")
+    '5×10^6'
+    """
+    if text.isascii() and "&" not in text:
+        return _SPACES.sub(" ", text).strip().casefold()
+    resolved = html.unescape(text)
+    powers = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run.group().translate(_SUPERSCRIPTS), resolved)
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", powers)).strip().casefold()
+
+
+def header_key(text: str) -> str:
+    r"""Return what identifies a column name: its letters and digits.
+
+    >>> header_key(" Months since\\nlast menses ") == header_key("months_since_last_menses")
+    True
+    """
+    return _NOT_ALPHANUMERIC.sub("", plain_text(text))
+
+
+def unit_key(text: str) -> str:
+    """Return what identifies a unit.
+
+    >>> unit_key("µg / L") == unit_key("ug/l") == unit_key("μg·L⁻¹")
+    True
+    >>> unit_key("kg/m²")
+    'kg/m^2'
+    """
+    key = plain_text(text).replace("μ", "u").replace("×", "x").replace("*", "x").replace(" ", "")
+    key = _PER_VOLUME.sub(lambda found: "/" + (found.group(1) or found.group(2)), key)
+    return key.replace(".", "").replace("·", "")
+
+
+def level_key(text: str) -> str:
+    """Return what identifies a level of a category.
+
+    >>> level_key("AD-MSC") == level_key("ad msc")
+    True
+    >>> level_key("46, XX"), level_key("1.0"), level_key("+")
+    ('46xx', '1', '+')
+    """
+    plain = plain_text(text)
+    if whole := _WHOLE_NUMBER.fullmatch(plain):
+        return whole.group(1)
+    if _NUMBER.fullmatch(plain):
+        return plain
+    return _NOT_ALPHANUMERIC.sub("", plain) or plain
+
+
+def split_header(header: str) -> list[tuple[str, str, bool]]:
+    """Return the ways to read a column name as a name and a unit, the surest first.
+
+    Each is `(name, unit, marked)`; `marked` says that brackets or a comma set the unit apart.
+
+    >>> split_header("FSH (mIU/mL)")[0]
+    ('FSH', 'mIU/mL', True)
+    >>> split_header("E2, pg/mL")[0]
+    ('E2', 'pg/mL', True)
+    >>> ("amh", "ng/ml", False) in split_header("amh_ng_ml")
+    True
+    """
+    tidy = _SPACES.sub(" ", html.unescape(header)).strip()
+    bare = _SPACES.sub(" ", _BRACKETS.sub(" ", tidy)).strip()
+    splits = [(bare, found.group(1).strip(), True) for found in reversed(list(_BRACKETS.finditer(tidy)))]
+    name, _, unit = bare.rpartition(",")
+    if name.strip() and unit.strip():
+        splits.append((name.strip(), unit.strip(), True))
+    words = [word for word in re.split(r"[\s_]+", bare) if word]
+    for i in range(len(words) - 1, 0, -1):
+        splits += [(" ".join(words[:i]), between.join(words[i:]), False) for between in (" ", "/")]
+    return splits
+
+
+def shown_header(header: str) -> str:
+    """Return a column name as a message may show it: one line, not longer than sixty characters."""
+    tidy = _SPACES.sub(" ", "".join(c if c.isprintable() else " " for c in header)).strip()
+    return tidy if len(tidy) <= _SHOWN_HEADER_LENGTH else tidy[: _SHOWN_HEADER_LENGTH - 1] + "…"

@@ -1,0 +1,155 @@
+"""A file of any supported format as columns of cells: the bytes are read once, nothing is interpreted.
+
+Every way in which a file can be unreadable ends in a `CohortError` with one clear sentence. Parser errors are
+not chained to it, because parsers quote the cells that they stumble over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poi_predict.cohort.table_binary import read_parquet_cells, read_workbook_cells
+from poi_predict.cohort.table_cells import Cells, text_cells
+from poi_predict.cohort.table_text import read_text_cells
+from poi_predict.errors import CohortError
+from poi_predict.naming import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+
+    from poi_predict.cohort.mapping import ReadingSettings
+
+__all__ = ["RawTable", "read_table_file"]
+
+_READERS: dict[str, Callable[[bytes, ReadingSettings], Cells]] = {
+    ".csv": read_text_cells,
+    ".tsv": read_text_cells,
+    ".txt": read_text_cells,
+    ".xlsx": read_workbook_cells,
+    ".xlsm": read_workbook_cells,
+    ".parquet": read_parquet_cells,
+}
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """The cells of a file, before anything is interpreted.
+
+    Attributes
+    ----------
+    headers : tuple of str
+        Column names as written.
+    columns : tuple of Series
+        One per header: float64 where the file itself holds numbers, otherwise text with NaN for no cell.
+    row_number : array of int
+        Number of each row under the header, from 1; wholly empty rows are left out but counted.
+    overlong : array of bool
+        Rows with more cells than the header.
+    sha256 : str
+        Hash of the file's bytes.
+    """
+
+    headers: tuple[str, ...]
+    columns: tuple[pd.Series, ...]
+    row_number: np.ndarray
+    overlong: np.ndarray = field(repr=False)
+    sha256: str
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows that hold anything."""
+        return len(self.row_number)
+
+
+def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
+    """Read a CSV, TSV, XLSX or Parquet file as cells.
+
+    Parameters
+    ----------
+    path : Path
+        File; its suffix says the format.
+    settings : ReadingSettings
+        Encoding, delimiter, sheet, greatest number of columns.
+
+    Raises
+    ------
+    CohortError
+        If the file is missing, empty, damaged, protected, too wide or of another kind.
+
+    Examples
+    --------
+    >>> read_table_file(Path("cohort.cvs"), ReadingSettings())
+    Traceback (most recent call last):
+        ...
+    poi_predict.errors.CohortError: A cohort must be a .csv, .tsv, .txt, .xlsx, .xlsm or .parquet file; "cohort.cvs"
+    is none (did you mean ".csv"?). Save it in one of these formats.
+    """
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        raise CohortError(f'A cohort must be a file; "{path.name}" is a folder. Name a file in it.')
+    if suffix not in _READERS:
+        *first, last = _READERS
+        raise CohortError(
+            f'A cohort must be a {", ".join(first)} or {last} file; "{path.name}" is none'
+            f"{suggest(suffix, _READERS)}. Save it in one of these formats."
+        )
+    content = _read_bytes(path)
+    if not content.strip(b"\xef\xbb\xbf \t\r\n,;"):
+        raise CohortError(f'A cohort must hold a header and rows; "{path.name}" is empty. Export it again.')
+    try:
+        cells = _READERS[suffix](content, settings)
+    except CohortError:
+        raise
+    except MemoryError:
+        raise CohortError(f'"{path.name}" must fit into memory; it does not.') from None
+    except Exception as error:
+        raise CohortError(
+            f'"{path.name}" must be an intact {suffix[1:].upper()} file; it cannot be read '
+            f"({type(error).__name__}). Export it again."
+        ) from None
+    return _tidied(cells, hashlib.sha256(content).hexdigest(), path.name)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CohortError(
+            f'A cohort must be an existing file; "{path.name}" is not found. Check the path.'
+        ) from None
+    except (OSError, ValueError):
+        raise CohortError(
+            f'A cohort must be readable; "{path.name}" is not. Check its permissions.'
+        ) from None
+
+
+def _tidied(cells: Cells, sha256: str, name: str) -> RawTable:
+    """Drop rows and unnamed columns that hold nothing."""
+    columns = [text_cells(column) for column in cells.columns]
+    blank = [_is_blank(column) for column in columns]
+    kept = [i for i, header in enumerate(cells.headers) if header.strip() or not blank[i].all()]
+    if not kept:
+        raise CohortError(f'A cohort must hold a header and rows; "{name}" is empty. Export it again.')
+    filled = ~np.logical_and.reduce([blank[i] for i in kept]) | cells.overlong
+    row_number = np.flatnonzero(filled) + 1
+    return RawTable(
+        headers=tuple(cells.headers[i] for i in kept),
+        columns=tuple(columns[i].iloc[row_number - 1].reset_index(drop=True) for i in kept),
+        row_number=row_number,
+        overlong=cells.overlong[filled],
+        sha256=sha256,
+    )
+
+
+def _is_blank(column: pd.Series) -> np.ndarray:
+    missing = column.isna().to_numpy(dtype=bool)
+    if column.dtype == "float64":
+        return missing
+    return missing | (column.fillna("").str.strip() == "").to_numpy(dtype=bool)

@@ -1,0 +1,206 @@
+"""Attribution of a prediction to the clinical variables behind it.
+
+Shapley values of the fitted model (Lundberg & Lee 2017, arXiv:1705.07874) are computed on the derived
+columns and summed back to the clinical variable each column came from. No background sample is kept:
+a linear model's reference is the training mean, which the scaler holds; a tree's is in its node
+weights (Lundberg et al. 2020, doi 10.1038/s42256-019-0138-9). So an explanation needs no patient row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from poi_predict.errors import ModelError
+from poi_predict.features import origin_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.pipeline import Pipeline
+
+__all__ = ["Explanation", "explain_predictions"]
+
+FloatArray = "NDArray[np.float64]"
+PROBABILITY_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What moved each woman's prediction away from the baseline value.
+
+    Attributes
+    ----------
+    variables : tuple of str
+        Clinical variables, in the order of the columns of the arrays.
+    attributions : ndarray of shape (n_women, n_variables)
+        Log-odds; positive raises the probability of response.
+    baseline : float
+        Log-odds before anything is known about a woman.
+    output : ndarray of shape (n_women,)
+        The model's log-odds; equals ``baseline + attributions.sum(axis=1)``.
+
+    Examples
+    --------
+    A woman whose FSH lowers and whose age raises the log-odds by the same amount stays at the baseline:
+
+    >>> one = Explanation(("fsh", "age"), np.array([[-0.4, 0.4]]), -1.0, np.array([-1.0]))
+    >>> float(one.probability[0]) == one.baseline_probability
+    True
+    """
+
+    variables: tuple[str, ...]
+    attributions: NDArray[np.float64]
+    baseline: float
+    output: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        gap = np.abs(self.baseline + self.attributions.sum(axis=1) - self.output)
+        if gap.size and gap.max() > 1e-6:
+            raise ModelError(
+                "Baseline and attributions must add up to the model's output; "
+                f"the largest gap is {gap.max():.1e} log-odds. This is a defect: please report it."
+            )
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """Predicted probability of response, shape (n_women,)."""
+        return np.asarray(expit(self.output), dtype=np.float64)
+
+    @property
+    def baseline_probability(self) -> float:
+        """Probability at the baseline value."""
+        return float(expit(self.baseline))
+
+    @property
+    def probability_share(self) -> NDArray[np.float64]:
+        """Attributions as shares of the probability: they add up to ``probability - baseline_probability``.
+
+        The log-odds are converted in proportion (each woman has one factor), so order and sign are kept.
+        """
+        factor = _secant(self.baseline, self.output, expit, lambda x: expit(x) * (1 - expit(x)))
+        return np.asarray(self.attributions * factor[:, None], dtype=np.float64)
+
+    def frame(self) -> pd.DataFrame:
+        """Tidy attributions: row, variable, log_odds, probability_share."""
+        n, k = self.attributions.shape
+        return pd.DataFrame(
+            {
+                "row": np.repeat(np.arange(n), k),
+                "variable": np.tile(np.array(self.variables, dtype=object), n),
+                "log_odds": self.attributions.ravel(),
+                "probability_share": self.probability_share.ravel(),
+            }
+        )
+
+    def summary(self) -> pd.DataFrame:
+        """Mean absolute attribution of each variable over the cohort, largest first."""
+        mean_abs = np.abs(self.attributions).mean(axis=0)
+        total = mean_abs.sum()
+        share = mean_abs / total if total > 0 else np.zeros_like(mean_abs)
+        frame = pd.DataFrame(
+            {"variable": list(self.variables), "mean_abs_log_odds": mean_abs, "share": share}
+        )
+        return frame.sort_values(
+            ["mean_abs_log_odds", "variable"], ascending=[False, True], ignore_index=True
+        )
+
+    def leading(self, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the k strongest variables of each woman: their positions and log-odds, strongest first."""
+        k = min(k, len(self.variables))
+        order = np.argsort(-np.abs(self.attributions), axis=1, kind="stable")[:, :k]
+        return order, np.take_along_axis(self.attributions, order, axis=1)
+
+
+def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
+    """Explain a fitted pipeline's predictions on its clinical variables.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted by `poi_predict.modeling`, its last step named "model".
+    X : DataFrame of shape (n_women, n_inputs)
+        Canonical predictor columns, in canonical units.
+
+    Returns
+    -------
+    Explanation
+        In log-odds. Models that average probabilities (the forest) are explained on that scale, and
+        their attributions converted in proportion, so the sum still equals the model's output.
+
+    Raises
+    ------
+    ModelError
+        If the model is of a kind that has no exact attribution here.
+    """
+    columns = pipeline[:-1].transform(X)
+    model = pipeline[-1]
+    names = [str(c) for c in columns.columns]
+    values = columns.to_numpy(dtype=np.float64)
+    contribution, baseline, on_log_odds = _column_attributions(model, values)
+    variables, summed = _sum_by_origin(contribution, names)
+    if on_log_odds:
+        return Explanation(variables, summed, baseline, baseline + summed.sum(axis=1))
+    probability = np.clip(baseline + summed.sum(axis=1), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    base = float(np.clip(baseline, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+    factor = _secant(base, probability, logit, lambda p: 1 / (p * (1 - p)))
+    # A clipped probability is no longer the plain sum, so the factor is applied to the clipped total.
+    total = summed.sum(axis=1)
+    ratio = np.divide(probability - base, total, out=np.ones_like(total), where=np.abs(total) > 1e-12)
+    return Explanation(
+        variables, summed * (factor * ratio)[:, None], float(logit(base)), np.asarray(logit(probability))
+    )
+
+
+def _column_attributions(
+    model: object, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float, bool]:
+    """Attributions of derived columns, the baseline value, and whether both are log-odds."""
+    from sklearn.dummy import DummyClassifier  # noqa: PLC0415
+
+    if isinstance(model, DummyClassifier):
+        return np.zeros_like(values), float(logit(model.class_prior_[1])), True
+    if hasattr(model, "coef_"):
+        coefficients = np.ravel(model.coef_)
+        # The pipeline's scaler centred every column on its training mean, so zero is the reference.
+        return values * coefficients, float(np.ravel(model.intercept_)[0]), True
+    return _tree_attributions(model, values)
+
+
+def _tree_attributions(
+    model: object, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float, bool]:
+    import shap  # noqa: PLC0415
+
+    try:
+        explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
+    except Exception as error:
+        raise ModelError(
+            f"Attributions need a linear or tree model; a {type(model).__name__} is neither. "
+            "Choose a model of the catalogue."
+        ) from error
+    result = explainer(values, check_additivity=False)
+    contribution, base = np.asarray(result.values), np.asarray(result.base_values)
+    if contribution.ndim == 3:  # one slice a class: a forest, on the probability scale
+        return contribution[..., 1], float(base.reshape(len(values), -1)[0, 1]), False
+    return contribution, float(base.ravel()[0]), True
+
+
+def _sum_by_origin(
+    contribution: NDArray[np.float64], names: list[str]
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    origins = [origin_of(name) for name in names]
+    variables = tuple(dict.fromkeys(origins))
+    membership = np.array([[origin == v for v in variables] for origin in origins], dtype=np.float64)
+    return variables, contribution @ membership
+
+
+def _secant(start, end, function, derivative):  # type: ignore[no-untyped-def]
+    """Slope of `function` between `start` and each `end`; its derivative where they coincide."""
+    step = np.asarray(end) - start
+    near = np.abs(step) < 1e-9
+    safe = np.where(near, 1.0, step)
+    return np.where(near, derivative(np.asarray(start)), (function(end) - function(start)) / safe)

@@ -1,0 +1,222 @@
+"""The domains joined: one transformer from the canonical table to the columns that models see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from poi_predict.errors import ModelError, StudyError
+from poi_predict.features.aetiology import place_aetiology
+from poi_predict.features.builder import FeatureBuilder, NumericBuilder
+from poi_predict.features.generic import place_by_kind
+from poi_predict.features.origin import is_companion, origin_of
+from poi_predict.features.ovarian_reserve import place_ovarian_reserve
+from poi_predict.features.patient import place_patient
+from poi_predict.features.protocol import place_protocol
+from poi_predict.features.timing import place_timing
+from poi_predict.naming import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from poi_predict.cohort.codebook import Codebook, Variable
+    from poi_predict.features.settings import FeatureSettings
+
+__all__ = ["FeatureAssembly", "build_features"]
+
+DOMAINS = {
+    "patient": place_patient,
+    "ovarian_reserve": place_ovarian_reserve,
+    "timing": place_timing,
+    "aetiology": place_aetiology,
+    "protocol": place_protocol,
+}
+
+
+class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """All builders side by side, over a table that is read once.
+
+    Does what scikit-learn's ``ColumnTransformer`` does, in a tenth of its time at the size of a cohort, and
+    knows the table's habits: companions may be absent, and messages never quote a value.
+
+    Parameters
+    ----------
+    builders : list of (str, FeatureBuilder, list of str)
+        Domain, builder, and the columns of the canonical table that the builder takes.
+
+    Attributes
+    ----------
+    builders_ : list of (str, FeatureBuilder, list of str)
+        The same, with fitted builders.
+    """
+
+    def __init__(self, builders: list[tuple[str, FeatureBuilder, list[str]]]) -> None:
+        self.builders = builders
+
+    @property
+    def required_columns(self) -> list[str]:
+        """Columns that a table must hold: the predictors, their companions aside."""
+        columns = (name for _, _, columns in self.builders for name in columns)
+        return list(dict.fromkeys(name for name in columns if not is_companion(name)))
+
+    def monotone_signs(self) -> dict[str, int]:
+        """Return whether each ordered column grows (1) or falls (-1) with its variable; needs no data.
+
+        Examples
+        --------
+        >>> from poi_predict.cohort.codebook import read_codebook
+        >>> from poi_predict.features.settings import FeatureSettings
+        >>> settings = FeatureSettings(("amenorrhea_months",), early_amenorrhea_months=(12.0,))
+        >>> build_features(read_codebook(), settings).monotone_signs()
+        {'amenorrhea_months__log': 1, 'amenorrhea_months__under_12': -1}
+        """
+        return {
+            column.name: column.sign
+            for _, builder, columns in self.builders
+            if isinstance(builder, NumericBuilder)
+            for column in builder.describe(columns)
+        }
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike | None = None) -> Self:  # noqa: ARG002
+        """Let every builder learn; the outcome is never looked at.
+
+        Raises
+        ------
+        ModelError
+            If a column is missing, or holds something other than numbers where numbers belong.
+        """
+        self._check(X)
+        self.builders_ = []
+        for domain, builder, columns in self.builders:
+            values = _read(X, columns, builder.input_dtype)
+            self.builders_.append((domain, clone(builder).learn(columns, values), columns))
+        return self
+
+    def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the derived columns, shape (n_women, n_columns); a frame under ``set_output``.
+
+        Raises
+        ------
+        ModelError
+            As `fit`.
+        """
+        check_is_fitted(self)
+        self._check(X)
+        blocks = [b.derive(_read(X, columns, b.input_dtype)) for _, b, columns in self.builders_]
+        return np.hstack(blocks)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:  # noqa: ARG002
+        """Return the names of the derived columns."""
+        check_is_fitted(self)
+        described = (column for _, b, columns in self.builders_ for column in b.describe(columns))
+        return np.array([column.name for column in described], dtype=object)
+
+    def _check(self, X: pd.DataFrame) -> None:
+        if not isinstance(X, pd.DataFrame):
+            raise ModelError(
+                f"Features are derived from a table with named columns; a {type(X).__name__} has none. "
+                "Pass a DataFrame of canonical columns."
+            )
+        missing = [name for name in self.required_columns if name not in X.columns]
+        if missing:
+            raise ModelError(
+                f"The table must hold every predictor; {len(missing)} are missing: {', '.join(missing)}. "
+                "Add the columns (blank where unknown)."
+            )
+
+
+def build_features(codebook: Codebook, settings: FeatureSettings) -> FeatureAssembly:
+    """Build the transformer from the canonical table to derived columns, not yet fitted.
+
+    Parameters
+    ----------
+    codebook : Codebook
+        The field's variables and those the study declares.
+    settings : FeatureSettings
+        The predictors, and the thresholds of the derivations.
+
+    Returns
+    -------
+    FeatureAssembly
+        Takes a DataFrame that holds at least the predictors (their ``__below`` companions where values may
+        lie below a limit) and gives a DataFrame of float columns ``<variable>__<derivation>``, ordered by
+        domain, whatever the order of the predictors.
+
+    Raises
+    ------
+    StudyError
+        If a predictor is not in the codebook, or is known only after the treatment.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from poi_predict.cohort.codebook import read_codebook
+    >>> from poi_predict.features.settings import FeatureSettings
+    >>> features = build_features(read_codebook(), FeatureSettings(predictors=("fsh", "age")))
+    >>> features.fit_transform(pd.DataFrame({"age": [31.0, 38.0], "fsh": [40.0, 80.0]})).round(2)
+       age__years  fsh__log
+    0        31.0      3.69
+    1        38.0      4.38
+    >>> build_features(read_codebook(), FeatureSettings(predictors=("menses_resumed",)))
+    Traceback (most recent call last):
+    poi_predict.errors.StudyError: A predictor must be known before the treatment; "menses_resumed" is not.
+    Remove it from predictors.use.
+    """
+    by_domain: dict[str, list[Variable]] = {domain: [] for domain in (*DOMAINS, "generic")}
+    for variable in _predictors(codebook, settings.predictors):
+        domain = variable.domain if variable.domain in DOMAINS else "generic"
+        by_domain[domain].append(variable)
+    builders = [
+        (domain, builder, columns)
+        for domain, variables in by_domain.items()
+        for builder, columns in DOMAINS.get(domain, place_by_kind)(variables, settings)
+    ]
+    assembly: FeatureAssembly = FeatureAssembly(builders).set_output(transform="pandas")
+    return assembly
+
+
+def _predictors(codebook: Codebook, names: Sequence[str]) -> list[Variable]:
+    """Look the predictors up, in the codebook's order, and refuse those that cannot be one."""
+    for name in names:
+        if name not in codebook:
+            raise StudyError(
+                f'predictors.use must name variables of the codebook or of [variables]; "{name}" is neither'
+                f"{suggest(name, codebook)}."
+            )
+        variable = codebook[name]
+        if variable.known_at == "follow_up" or variable.role in ("id", "outcome", "provenance"):
+            raise StudyError(
+                f'A predictor must be known before the treatment; "{name}" is not. '
+                "Remove it from predictors.use."
+            )
+    return [codebook[name] for name in codebook if name in names]
+
+
+def _read(X: pd.DataFrame, columns: list[str], dtype: type) -> NDArray[Any]:
+    """Return columns as one array; an absent companion means that no value is below the limit."""
+    values: NDArray[Any] = np.zeros((len(X), len(columns)), dtype=dtype)
+    for position, name in enumerate(columns):
+        if name in X.columns:
+            column = X[name]
+            values[:, position] = column.to_numpy(dtype=object) if dtype is object else _read_numbers(column)
+    return values
+
+
+def _read_numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
+    """Return a column as floats, without ever quoting a value in the error."""
+    try:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        values = np.array([np.inf])
+    if np.isinf(values).any():
+        raise ModelError(
+            f"{origin_of(str(column.name))} must hold finite numbers; some of its values are not. "
+            "Read the table with read_cohort first."
+        )
+    return values

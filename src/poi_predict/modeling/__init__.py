@@ -1,0 +1,69 @@
+"""Modeling: the catalogue of candidates, how they are fitted, and how they are refitted in resamples."""
+
+from poi_predict.modeling.assessing import assess_development
+from poi_predict.modeling.catalog import CATALOG, CandidateSpec, build_pipeline
+from poi_predict.modeling.development import (
+    Development,
+    DevelopmentPlan,
+    develop_candidates,
+)
+from poi_predict.modeling.elastic_net import ElasticNetLogistic
+from poi_predict.modeling.evaluation import (
+    BootstrapRefits,
+    CrossValidated,
+    TrainingData,
+    bootstrap_model,
+    cross_validate,
+)
+from poi_predict.modeling.firth import FirthLogistic, compute_profile_interval
+from poi_predict.modeling.fitting import (
+    FittedModel,
+    LinearTerms,
+    fit_model,
+    linear_terms,
+    predict_response,
+)
+from poi_predict.modeling.imputation import GaussianImputer
+from poi_predict.modeling.linear import LinearClassifier, PlainLogistic
+from poi_predict.modeling.planning import plan_development
+from poi_predict.modeling.ridge import RidgeLogistic
+from poi_predict.modeling.settings import ModelingSettings
+
+TRUSTED_TYPES = (
+    "poi_predict.modeling.elastic_net.ElasticNetLogistic",
+    "poi_predict.modeling.firth.FirthLogistic",
+    "poi_predict.modeling.imputation.GaussianImputer",
+    "poi_predict.modeling.linear.PlainLogistic",
+    "poi_predict.modeling.ridge.RidgeLogistic",
+)
+"""Types of this room that a stored pipeline may hold, beside those of features and of scikit-learn."""
+
+__all__ = [
+    "CATALOG",
+    "TRUSTED_TYPES",
+    "BootstrapRefits",
+    "CandidateSpec",
+    "CrossValidated",
+    "Development",
+    "DevelopmentPlan",
+    "ElasticNetLogistic",
+    "FirthLogistic",
+    "FittedModel",
+    "GaussianImputer",
+    "LinearClassifier",
+    "LinearTerms",
+    "ModelingSettings",
+    "PlainLogistic",
+    "RidgeLogistic",
+    "TrainingData",
+    "assess_development",
+    "bootstrap_model",
+    "build_pipeline",
+    "compute_profile_interval",
+    "cross_validate",
+    "develop_candidates",
+    "fit_model",
+    "linear_terms",
+    "plan_development",
+    "predict_response",
+]

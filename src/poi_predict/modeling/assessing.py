@@ -1,0 +1,179 @@
+"""From predictions of women a model has not seen to the assessment of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poi_predict.validation import (
+    Assessment,
+    CandidateAssessment,
+    Estimate,
+    assess_cross_validated,
+    assess_fixed,
+    compute_log_loss_reduction,
+    compute_optimism,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from poi_predict.modeling.development import Development
+
+__all__ = ["assess_development"]
+
+CORRECTED_METRICS = ("c_statistic", "brier", "log_loss", "calibration_in_the_large", "calibration_slope")
+CORRECTED_SUFFIX = "_optimism_corrected"
+FEW_EVENTS = 20
+CHAMPION_RULE = (
+    "the pre-specified model is champion if its cross-validated log loss is below that of prevalence and the "
+    "95 % interval of the difference, clustered by woman, excludes zero"
+)
+
+
+def assess_development(
+    development: Development, study: str, *, synthetic: bool, level: float = 0.95
+) -> Assessment:
+    """Assess every candidate by cross-validation, and the primary model also by Harrell's bootstrap.
+
+    Parameters
+    ----------
+    development : Development
+    study : str
+        Name of the study.
+    synthetic : bool
+        Whether the women are made up.
+    level : float
+        Coverage of the intervals.
+    """
+    data = development.data
+    primary = development.plan.primary
+    candidates = []
+    for name in development.plan.candidates:
+        metrics = _cross_validated_metrics(development, name, level)
+        apparent = _apparent_metrics(development, name, level)
+        if name == primary:
+            corrected = _corrected_metrics(development, apparent, level)
+            metrics |= corrected
+            apparent |= {key: apparent[key.removesuffix(CORRECTED_SUFFIX)] for key in corrected}
+        candidates.append(CandidateAssessment(name, metrics, apparent))
+    reduction = _log_loss_reduction(development)
+    shown = reduction is not None and reduction.ci_low is not None and reduction.ci_low > 0
+    return Assessment(
+        study=study,
+        n=len(data.y_true),
+        n_patients=len(np.unique(data.patient)),
+        events=int(data.y_true.sum()),
+        candidates=tuple(candidates),
+        primary=primary,
+        champion=primary if shown and primary != "prevalence" else None,
+        warnings=_warnings(development),
+        synthetic=synthetic,
+        details={
+            "log_loss_reduction": None if reduction is None else reduction.as_dict(),
+            "champion_rule": CHAMPION_RULE,
+            "resampling": _resampling_counts(development),
+        },
+    )
+
+
+def _cross_validated_metrics(development: Development, name: str, level: float) -> dict[str, Estimate]:
+    data, folds = development.data, development.plan.folds
+    if not folds.is_possible:
+        reason = folds.note or "the cohort cannot be split"
+        return {m: Estimate.not_estimable("cross-validation", reason, level) for m in _fixed(development, name, level)}
+    p = development.cross_validated.p_response[name]
+    plan = f"{folds.n_folds}-fold cross-validation repeated {folds.n_repeats} times; "
+    found = assess_cross_validated(data.y_true, p, folds.fold, data.weight, data.patient, level)
+    return {metric: _prefixed(estimate, plan) for metric, estimate in found.items()}
+
+
+def _prefixed(estimate: Estimate, plan: str) -> Estimate:
+    return Estimate(**{**estimate.as_dict(), "method": plan + estimate.method})  # type: ignore[arg-type]
+
+
+def _fixed(development: Development, name: str, level: float) -> dict[str, Estimate]:
+    data = development.data
+    return assess_fixed(data.y_true, development.p_apparent[name], data.weight, data.patient, level)
+
+
+def _apparent_metrics(development: Development, name: str, level: float) -> dict[str, float | None]:
+    return {metric: estimate.estimate for metric, estimate in _fixed(development, name, level).items()}
+
+
+def _corrected_metrics(
+    development: Development, apparent: Mapping[str, float | None], level: float
+) -> dict[str, Estimate]:
+    """Harrell's correction: what each refit loses between its own resample and the original women."""
+    data, refits = development.data, development.refits
+    on_resample = {metric: np.full(len(refits.plan), np.nan) for metric in CORRECTED_METRICS}
+    on_original = {metric: np.full(len(refits.plan), np.nan) for metric in CORRECTED_METRICS}
+    for b, rows in enumerate(refits.plan.rows):
+        p = refits.p_original[b]
+        if refits.failures[b] is not None:
+            continue
+        sample = assess_fixed(data.y_true[rows], p[rows], data.weight[rows])
+        original = assess_fixed(data.y_true, p, data.weight)
+        for metric in CORRECTED_METRICS:
+            on_resample[metric][b] = _number(sample[metric])
+            on_original[metric][b] = _number(original[metric])
+    bounds = {"c_statistic": (0.0, 1.0), "brier": (0.0, 1.0)}
+    return {
+        metric + CORRECTED_SUFFIX: compute_optimism(
+            apparent[metric],
+            on_resample[metric],
+            on_original[metric],
+            failures=refits.failures,
+            level=level,
+            bounds=bounds.get(metric, (-np.inf, np.inf)),
+        ).corrected
+        for metric in CORRECTED_METRICS
+    }
+
+
+def _number(estimate: Estimate) -> float:
+    return np.nan if estimate.estimate is None else estimate.estimate
+
+
+def _log_loss_reduction(development: Development) -> Estimate | None:
+    p = development.cross_validated.p_response
+    model, reference = p[development.plan.primary], p["prevalence"]
+    if not model.size or np.isnan(model).any() or np.isnan(reference).any():
+        return None
+    data = development.data
+    return compute_log_loss_reduction(data.y_true, model, reference, data.weight, patient=data.patient)
+
+
+def _resampling_counts(development: Development) -> dict[str, object]:
+    folds, refits = development.plan.folds, development.refits
+    failed = [reason for reason in refits.failures if reason is not None]
+    return {
+        "folds": folds.n_folds,
+        "repeats": folds.n_repeats,
+        "pipeline_fits": development.cross_validated.n_fits,
+        "failed_fits": {name: dict(counts) for name, counts in development.cross_validated.failures.items()},
+        "bootstrap_resamples": len(refits.plan),
+        "bootstrap_failed": {reason: failed.count(reason) for reason in sorted(set(failed))},
+    }
+
+
+def _warnings(development: Development) -> tuple[str, ...]:
+    data, found = development.data, []
+    events = int(min(data.y_true.sum(), len(data.y_true) - data.y_true.sum()))
+    if events < FEW_EVENTS:
+        found.append(
+            f"Only {events} women are in the smaller outcome group. No model can be told from the prevalence with "
+            "so few; read every interval before any estimate."
+        )
+    if development.plan.folds.note:
+        found.append(f"Cross-validation: {development.plan.folds.note}.")
+    for name, counts in development.cross_validated.failures.items():
+        found.append(f"{sum(counts.values())} fits of {name} failed in cross-validation; its figures are not estimable.")
+    failed = sum(reason is not None for reason in development.refits.failures)
+    if failed:
+        found.append(f"{failed} of {len(development.refits.plan)} bootstrap resamples could not be used.")
+    return tuple(found)
+
+

@@ -1,0 +1,144 @@
+"""The development of a study's candidates: fitted once on every woman, and again in every resample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from poi_predict.modeling.evaluation import (
+    BootstrapRefits,
+    CrossValidated,
+    TrainingData,
+    bootstrap_model,
+    cross_validate,
+)
+from poi_predict.modeling.fitting import fit_model, predict_response
+from poi_predict.validation import BootstrapPlan, FoldPlan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.pipeline import Pipeline
+
+__all__ = ["Development", "DevelopmentPlan", "OnStage", "develop_candidates"]
+
+OnStage = Callable[[str, int, int], None]
+"""Told the stage in words, the tasks done and their total."""
+
+
+@dataclass(frozen=True)
+class DevelopmentPlan:
+    """What is fitted, and on which resamples.
+
+    Attributes
+    ----------
+    candidates : mapping of str to Pipeline
+        Unfitted.
+    primary : str
+        The candidate that the bootstrap refits.
+    folds : FoldPlan
+    resamples : BootstrapPlan
+    n_refits_kept : int
+        How many refits are kept for the intervals of predictions.
+    """
+
+    candidates: Mapping[str, Pipeline]
+    primary: str
+    folds: FoldPlan
+    resamples: BootstrapPlan
+    n_refits_kept: int
+
+
+@dataclass(frozen=True)
+class Development:
+    """Fitted candidates and what they predict for women they were not fitted to.
+
+    Attributes
+    ----------
+    fitted : mapping of str to Pipeline
+        Each candidate on all rows.
+    p_apparent : mapping of str to ndarray of shape (n_rows,)
+        Predictions on the rows fitted to.
+    cross_validated : CrossValidated
+    refits : BootstrapRefits
+        Of the primary model.
+    """
+
+    plan: DevelopmentPlan
+    data: TrainingData
+    fitted: Mapping[str, Pipeline]
+    p_apparent: Mapping[str, NDArray[np.float64]]
+    cross_validated: CrossValidated
+    refits: BootstrapRefits
+
+    @property
+    def primary(self) -> Pipeline:
+        """The fitted primary model."""
+        return self.fitted[self.plan.primary]
+
+    def predictions_frame(self, pseudonym: NDArray[np.str_]) -> pd.DataFrame:
+        """Tidy out-of-fold predictions, one row a candidate, repeat and row of the analysis set.
+
+        Parameters
+        ----------
+        pseudonym : ndarray of str, shape (n_rows,)
+            Stands for the woman; no identifier is in the frame.
+        """
+        folds, rows = self.plan.folds, np.arange(len(self.data.y_true))
+        blocks = [
+            {
+                "candidate": name,
+                "pseudonym": pseudonym,
+                "row": rows + 1,
+                "repeat": repeat + 1,
+                "fold": folds.fold[:, repeat] + 1,
+                "y_true": self.data.y_true,
+                "weight": self.data.weight,
+                "p_response": p[:, repeat],
+            }
+            for name, p in self.cross_validated.p_response.items()
+            for repeat in range(folds.n_repeats)
+        ]
+        columns = ["candidate", "pseudonym", "row", "repeat", "fold", "y_true", "weight", "p_response"]
+        frames = [pd.DataFrame(block) for block in blocks] or [pd.DataFrame(columns=columns)]
+        return pd.concat(frames, ignore_index=True)
+
+
+def develop_candidates(
+    plan: DevelopmentPlan, data: TrainingData, n_jobs: int, on_stage: OnStage | None = None
+) -> Development:
+    """Fit, cross-validate and bootstrap the candidates.
+
+    Parameters
+    ----------
+    plan : DevelopmentPlan
+    data : TrainingData
+    n_jobs : int
+        Processes; changes no byte of the result.
+    on_stage : callable, optional
+
+    Raises
+    ------
+    ModelError
+        If a candidate cannot be fitted to all rows.
+    """
+
+    def stage(label: str) -> Callable[[int, int], None] | None:
+        return None if on_stage is None else lambda done, total: on_stage(label, done, total)
+
+    fitted = {
+        name: fit_model(pipeline, data.X, data.y_true, data.weight) for name, pipeline in plan.candidates.items()
+    }
+    return Development(
+        plan=plan,
+        data=data,
+        fitted=fitted,
+        p_apparent={name: predict_response(pipeline, data.X) for name, pipeline in fitted.items()},
+        cross_validated=cross_validate(plan.candidates, data, plan.folds, n_jobs, stage("Cross-validation")),
+        refits=bootstrap_model(
+            plan.candidates[plan.primary], data, plan.resamples, plan.n_refits_kept, n_jobs, stage("Bootstrap refits")
+        ),
+    )

@@ -1,0 +1,157 @@
+"""What the linear models of the catalogue share: input checks, log-odds, probabilities; and the plain one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from poi_predict.modeling.newton import fit_penalised_logistic, with_intercept
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.utils import Tags
+
+    FloatArray = NDArray[np.float64]
+
+__all__ = ["LinearClassifier", "PlainLogistic", "find_independent_columns"]
+
+
+class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """Base of the two-class models whose log-odds are linear in the columns.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+    coef_ : ndarray of shape (1, n_columns)
+        Log odds ratios, one unit of a column.
+    intercept_ : ndarray of shape (1,)
+        Log-odds where all columns are zero.
+
+    No row of the training data is kept.
+    """
+
+    classes_: NDArray[Any]
+    coef_: FloatArray
+    intercept_: FloatArray
+
+    @abstractmethod
+    def _solve(self, X: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
+        """Return intercept and coefficients; every woman has a positive weight, both classes occur."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_women, n_columns)
+            Finite.
+        y : array-like of shape (n_women,)
+            Two classes; the probability of the second in sorted order is modelled.
+        sample_weight : array-like of shape (n_women,), optional
+            Not negative, such as inverse probabilities of censoring; a woman of weight zero does not count.
+
+        Raises
+        ------
+        ValueError
+            If the input is not finite, or not both classes have a woman of positive weight.
+        """
+        columns, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        weight = _check_sample_weight(sample_weight, columns, dtype=np.float64, ensure_non_negative=True)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) > 2:
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is multiclass: "
+                f"{len(self.classes_)} classes."
+            )
+        counts = weight > 0
+        response = (labels[counts] == self.classes_[-1]).astype(np.float64)
+        if len(self.classes_) < 2 or response.min(initial=1.0) == response.max(initial=0.0):
+            raise ValueError(
+                "A model needs women of both classes; all women of positive weight are of one class."
+            )
+        intercept, coefficients = self._solve(columns[counts], response, weight[counts])
+        self.intercept_ = np.array([intercept], dtype=np.float64)
+        self.coef_ = np.asarray(coefficients, dtype=np.float64).reshape(1, -1)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> FloatArray:
+        """Return log-odds of the second class, shape (n_women,)."""
+        check_is_fitted(self)
+        columns = validate_data(self, X, reset=False, dtype=np.float64)
+        return np.asarray(columns @ self.coef_[0] + self.intercept_[0], dtype=np.float64)
+
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """Return probabilities of both classes, shape (n_women, 2)."""
+        log_odds = self.decision_function(X)
+        return np.column_stack([expit(-log_odds), expit(log_odds)])
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the likelier class, shape (n_women,)."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(np.intp)])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+class PlainLogistic(LinearClassifier):
+    """Maximum likelihood logistic regression, as a floor to compare with.
+
+    A column that is a combination of the columns before it gets the coefficient zero. Under perfect
+    separation there is no maximum; iteration then ends as R's ``glm`` ends, when the likelihood no longer
+    grows.
+
+    Attributes
+    ----------
+    converged_ : bool
+        Whether the likelihood's maximum was reached; False says that the classes are separated.
+    """
+
+    converged_: bool
+
+    def _solve(self, X: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
+        kept = find_independent_columns(X)
+        design = with_intercept(X[:, kept])
+        fit = fit_penalised_logistic(design, y, weight, np.zeros(design.shape[1]))
+        self.converged_ = fit.converged
+        coefficients = np.zeros(X.shape[1])
+        coefficients[kept] = fit.coefficients[1:]
+        return float(fit.coefficients[0]), coefficients
+
+
+def find_independent_columns(X: FloatArray) -> NDArray[np.intp]:
+    """Return the positions of columns that are no combination of a constant and the columns before them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_women, n_columns)
+
+    Examples
+    --------
+    The third column is the sum of the first two, the fourth is constant:
+
+    >>> find_independent_columns(np.array([[0.0, 1, 1, 5], [1, 0, 1, 5], [0, 0, 0, 5], [1, 1, 2, 5]]))
+    array([0, 1])
+    """
+    centred = X - X.mean(axis=0)
+    size = np.linalg.norm(centred, axis=0)
+    varying = size > 1e-10 * np.maximum(1.0, np.linalg.norm(X, axis=0))
+    kept: list[int] = []
+    basis = np.empty((len(X), 0))
+    for j in np.flatnonzero(varying):
+        column = centred[:, j] / size[j]
+        for _ in range(2):  # twice is enough (Giraud et al. 2005): one pass leaves rounding behind
+            column = column - basis @ (basis.T @ column)
+        length = np.linalg.norm(column)
+        if length > 1e-8:
+            kept.append(int(j))
+            basis = np.column_stack([basis, column / length])
+    return np.array(kept, dtype=np.intp)

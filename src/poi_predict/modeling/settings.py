@@ -1,0 +1,56 @@
+"""Which models a study compares, and which one it stands by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poi_predict.errors import StudyError
+from poi_predict.naming import suggest
+
+__all__ = ["ModelingSettings"]
+
+CANDIDATES = ("prevalence", "firth", "ridge", "elastic_net", "random_forest", "gradient_boosting")
+
+
+@dataclass(frozen=True)
+class ModelingSettings:
+    """The candidate models and the pre-specified primary one.
+
+    Attributes
+    ----------
+    candidates : tuple of str
+        Catalogue names. "prevalence" is always among them: it is what every model must beat.
+    primary : str
+        The model that is explained, kept and used for scoring. Named before the data are seen, so that
+        no optimism comes from picking the best of several.
+
+    Examples
+    --------
+    >>> ModelingSettings(candidates=("ridge",), primary="ridge").candidates
+    ('prevalence', 'ridge')
+    >>> ModelingSettings(primary="rigde")
+    Traceback (most recent call last):
+    poi_predict.errors.StudyError: models.primary must be one of the candidates; "rigde" is not (did you mean "ridge"?).
+    """
+
+    candidates: tuple[str, ...] = CANDIDATES
+    primary: str = "ridge"
+
+    def __post_init__(self) -> None:
+        from poi_predict.modeling.catalog import CATALOG  # noqa: PLC0415
+
+        for name in self.candidates:
+            if name not in CATALOG:
+                raise StudyError(
+                    f'models.candidates must name models of the catalogue; "{name}" is not one'
+                    f"{suggest(name, CATALOG)}."
+                )
+        if len(set(self.candidates)) != len(self.candidates):
+            raise StudyError("models.candidates must name each model once; remove the repeated name.")
+        if "prevalence" not in self.candidates:
+            object.__setattr__(self, "candidates", ("prevalence", *self.candidates))
+        if self.primary not in self.candidates:
+            raise StudyError(
+                f'models.primary must be one of the candidates; "{self.primary}" is not'
+                f"{suggest(self.primary, self.candidates)}."
+            )

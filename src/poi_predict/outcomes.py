@@ -1,0 +1,106 @@
+"""What each command returns, and how it says so in lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from poi_predict.cohort import AnalysisSet, Cohort, Findings
+    from poi_predict.explain import Explanation
+    from poi_predict.modeling import Development
+    from poi_predict.study import Study
+    from poi_predict.tracking import TrackedRun
+    from poi_predict.validation import Assessment
+
+__all__ = ["MARKER", "Checked", "Training", "TrainingRun"]
+
+MARKER = "assessment.json"
+OUTPUTS = ("report.html", MARKER, "predictions.parquet", "explanations.parquet", "bundle/")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check of a cohort found.
+
+    Attributes
+    ----------
+    findings : Findings
+    attrition : DataFrame or None
+        Where the table is usable: from its rows to those that would be analysed.
+    problem : str or None
+        Why a usable table still cannot answer the study's question.
+    findings_file : Path
+        Where the row numbers are.
+    """
+
+    findings: Findings
+    attrition: pd.DataFrame | None
+    problem: str | None
+    findings_file: Path
+
+    @property
+    def usable(self) -> bool:
+        """Whether the study could be trained on the cohort."""
+        return not self.findings.errors and self.problem is None
+
+    def lines(self) -> list[str]:
+        """Say everything at once, by column and count."""
+        lines = [f"{found.severity}: {found.message}" for found in self.findings]
+        if self.problem:
+            lines.append(f"error: {self.problem}")
+        if self.attrition is not None:
+            last = self.attrition.iloc[-1]
+            lines.append(
+                f"To be analysed: {last.remaining_rows} rows, {last.remaining_patients} women, "
+                f"{last.remaining_events} events."
+            )
+        n_errors = len(self.findings.errors) + (self.problem is not None)
+        verdict = "The cohort can be used" if self.usable else "The cohort cannot be used"
+        lines.append(f"{verdict}: {n_errors} errors, {len(self.findings.warnings)} warnings.")
+        if len(self.findings):
+            lines.append(f"Row numbers are in {self.findings_file} (no patient's value is).")
+        return lines
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything a training found, before any of it is written."""
+
+    study: Study
+    cohort: Cohort
+    analysis: AnalysisSet
+    development: Development
+    assessment: Assessment
+    explanation: Explanation
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a training found, and where it was written."""
+
+    training: Training
+    folder: Path
+    verdict: str
+    tracked: TrackedRun | None
+
+    def lines(self) -> list[str]:
+        """Say what was found, what was written where, and what to do next."""
+        assessment = self.training.assessment
+        synthetic = " (SYNTHETIC)" if assessment.synthetic else ""
+        lines = [
+            f"{assessment.study}: {assessment.n_patients} women, {assessment.events} events{synthetic}",
+            f"  {self.verdict}",
+            *(f"  Warning: {warning}" for warning in assessment.warnings),
+            f"  Written to {self.folder}/: {', '.join(OUTPUTS)}",
+        ]
+        if self.tracked is not None:
+            alias = self.tracked.alias
+            lines.append(
+                f"  Recorded in MLflow: model {self.tracked.model_name} version {self.tracked.version}, "
+                + (f"alias {alias}." if alias else "no alias, since no skill was shown.")
+            )
+        return lines

@@ -1,0 +1,119 @@
+"""One woman's page, filled from her row, her explanation and what is known of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from poi_predict.modeling import CATALOG
+from poi_predict.report.content import PatientContent
+from poi_predict.report.tables import format_estimate
+
+if TYPE_CHECKING:
+    from poi_predict.cohort import Codebook, Variable
+    from poi_predict.explain import Explanation
+
+__all__ = ["build_patient_content"]
+
+SYNTHETIC_BANNER = "SYNTHETIC: this model was made from made-up women. It says nothing about a real one."
+LIMITS = (
+    "Whether the therapy helps her: women who were not treated are not in this model.",
+    "Which protocol would be better for her.",
+    "What changing one of her values would do: the model was not built to answer that.",
+)
+FLAG_WORDS = {
+    "missing": "{label} is not known; it was filled in from the other variables.",
+    "outside_training": "{label} lies outside what 95 % of the women of training had; the model extrapolates.",
+}
+
+
+def build_patient_content(
+    patient_id: str,
+    row: pd.Series,
+    score: Mapping[str, Any],
+    explanation: Explanation,
+    codebook: Codebook,
+    model: Mapping[str, Any],
+) -> PatientContent:
+    """Fill one woman's page.
+
+    Parameters
+    ----------
+    patient_id : str
+        As given on the command line.
+    row : Series
+        Her canonical values; they stand on her page only.
+    score : mapping
+        p_response, ci_low, ci_high and flags, as scored.
+    explanation : Explanation
+        Of this one row.
+    codebook : Codebook
+        The contract's.
+    model : mapping
+        ``assessment`` and ``contract`` facts: study, question, endpoint, primary, n, events, metrics, synthetic.
+    """
+    assessment = model["assessment"]
+    c = assessment["candidates"][assessment["primary"]].get("c_statistic", {})
+    found = format_estimate(c.get("estimate"), c.get("ci_low"), c.get("ci_high"), reason=c.get("reason"))
+    skill = "" if assessment["champion"] else " It was not shown to predict better than the prevalence."
+    return PatientContent(
+        patient_id=patient_id,
+        study_name=model["study"],
+        question=model["question"],
+        endpoint=model["endpoint"],
+        model_label=CATALOG[assessment["primary"]].label,
+        n=assessment["n"],
+        events=assessment["events"],
+        p_response=float(score["p_response"]),
+        ci_low=_known(score["ci_low"]),
+        ci_high=_known(score["ci_high"]),
+        baseline_probability=explanation.baseline_probability,
+        factors=_factors(row, explanation, codebook),
+        flags=_flags(str(score["flags"]), codebook),
+        performance=f"Cross-validated c-statistic of the model: {found}.{skill}",
+        synthetic=model["synthetic"],
+        banners=(SYNTHETIC_BANNER,) if model["synthetic"] else (),
+        limits=LIMITS,
+        provenance=model["provenance"],
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _factors(row: pd.Series, explanation: Explanation, codebook: Codebook) -> pd.DataFrame:
+    share = explanation.probability_share[0]
+    return pd.DataFrame(
+        {
+            "variable": list(explanation.variables),
+            "label": [codebook[name].label for name in explanation.variables],
+            "value": [_shown(row, codebook[name]) for name in explanation.variables],
+            "log_odds": explanation.attributions[0],
+            "probability_share": share,
+        }
+    )
+
+
+def _shown(row: pd.Series, variable: Variable) -> str:
+    value = row.get(variable.name)
+    if value is None or pd.isna(value):
+        return "not known"
+    if variable.kind == "binary":
+        return "yes" if value else "no"
+    if not variable.is_numeric:
+        return str(value).replace("_", " ").replace("+", ", ")
+    below = "< " if row.get(f"{variable.name}__below", False) else ""
+    unit = "" if variable.unit in (None, "count") else f" {variable.unit}"
+    return f"{below}{float(value):.4g}{unit}"
+
+
+def _flags(flags: str, codebook: Codebook) -> tuple[str, ...]:
+    said = []
+    for flag in filter(None, flags.split(";")):
+        kind, _, name = flag.partition(":")
+        if kind in FLAG_WORDS:
+            said.append(FLAG_WORDS[kind].format(label=codebook[name].label))
+    return tuple(said)

@@ -1,0 +1,231 @@
+"""The report of one training, filled from what the training found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from poi_predict.cohort import AnalysisSet, Cohort, Codebook, compute_table_one
+from poi_predict.modeling import CATALOG
+from poi_predict.report.content import ReportContent, empty_frame
+from poi_predict.validation import compute_calibration_curve, compute_proportion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from poi_predict.explain import Explanation
+    from poi_predict.modeling import Development
+    from poi_predict.validation import Assessment
+
+__all__ = ["StudyText", "build_report_content", "describe_verdict"]
+
+N_GROUPS = 5
+SYNTHETIC_BANNER = (
+    "SYNTHETIC: every woman in this report is made up. Nothing here says anything about patients."
+)
+
+
+@dataclass(frozen=True)
+class StudyText:
+    """What a study says of itself: name, title, question, population and endpoint in words."""
+
+    name: str
+    title: str
+    question: str
+    population: str
+    endpoint: str
+
+
+def build_report_content(
+    text: StudyText,
+    cohort: Cohort,
+    analysis: AnalysisSet,
+    development: Development,
+    assessment: Assessment,
+    explanation: Explanation,
+    provenance: Mapping[str, str],
+) -> ReportContent:
+    """Fill the report of a training.
+
+    Parameters
+    ----------
+    text : StudyText
+    cohort : Cohort
+        As read; only counts and its findings' sentences are used.
+    analysis : AnalysisSet
+    development : Development
+    assessment : Assessment
+    explanation : Explanation
+        Of the primary model, for every woman analysed.
+    provenance : mapping of str to str
+        Shown as given.
+    """
+    variables = [name for name in explanation_variables(development) if name in analysis.data]
+    codebook = cohort.codebook
+    return ReportContent(
+        study_name=text.name,
+        title=text.title,
+        question=text.question,
+        population=text.population,
+        endpoint=text.endpoint,
+        verdict=describe_verdict(assessment),
+        n=assessment.n,
+        n_patients=assessment.n_patients,
+        events=assessment.events,
+        primary=assessment.primary,
+        champion=assessment.champion,
+        synthetic=assessment.synthetic,
+        banners=(SYNTHETIC_BANNER,) if assessment.synthetic else (),
+        weights_note=_weights_note(analysis),
+        attrition=analysis.attrition,
+        table_one=compute_table_one(analysis.data, codebook, variables, analysis.y_true.astype(float)),
+        findings=cohort.findings.frame(),
+        performance=_performance(assessment),
+        calibration=_calibration(development),
+        calibration_groups=_calibration_groups(development),
+        predictions=_prediction_counts(development),
+        attribution=_attribution(explanation, codebook),
+        attribution_points=_attribution_points(explanation, analysis.data, codebook),
+        warnings=assessment.warnings,
+        limits=_limits(assessment),
+        provenance=provenance,
+    )
+
+
+def explanation_variables(development: Development) -> list[str]:
+    """Clinical variables of the models, in the study's order."""
+    return [str(name) for name in development.data.X.columns if "__" not in str(name)]
+
+
+def describe_verdict(assessment: Assessment) -> str:
+    """Say in one or two sentences what the figures allow.
+
+    A model that does not beat the prevalence has shown no skill, whatever its c-statistic.
+    """
+    label = CATALOG[assessment.primary].label
+    c = assessment.candidate(assessment.primary).metrics["c_statistic"]
+    found = "" if not c.is_estimable else f" Its cross-validated c-statistic is {c}."
+    if assessment.champion is None:
+        return (
+            f"No skill shown: {label} does not predict better than telling every woman the prevalence, "
+            f"as far as {assessment.n_patients} women with {assessment.events} events can tell.{found}"
+        )
+    return (
+        f"{label} predicts better than telling every woman the prevalence in this cohort of "
+        f"{assessment.n_patients} women with {assessment.events} events.{found} "
+        "Whether it holds elsewhere is not known."
+    )
+
+
+def _limits(assessment: Assessment) -> tuple[str, ...]:
+    return (
+        "Whether the therapy works: there is no comparison here with women who were not treated.",
+        "Which protocol is better for whom: protocols were chosen by clinicians, not drawn by lot.",
+        "How the model does in another clinic: every figure comes from this one cohort.",
+        "Causes: an attribution says what the model used, not what would happen if the variable were changed.",
+        f"Small differences between candidates: with {assessment.events} events their intervals overlap.",
+    )
+
+
+def _weights_note(analysis: AnalysisSet) -> str:
+    if not analysis.n_censored:
+        return "No woman was censored before the horizon."
+    spread = f"{analysis.weight.min():.2f} to {analysis.weight.max():.2f}"
+    return (
+        f"{analysis.n_censored} rows without an event were followed for less than the horizon. They are censored, "
+        "not non-responders. The women followed long enough stand for them, by the inverse of the Kaplan–Meier "
+        f"probability of being followed (weights {spread})."
+        if not np.allclose(analysis.weight, 1)
+        else f"{analysis.n_censored} censored rows were left out without weights, as the study asks."
+    )
+
+
+def _performance(assessment: Assessment) -> pd.DataFrame:
+    frame = assessment.frame()
+    frame.insert(1, "label", [CATALOG[name].label for name in frame["candidate"]])
+    return frame
+
+
+def _out_of_fold(development: Development, name: str) -> NDArray[np.float64] | None:
+    p = development.cross_validated.p_response[name]
+    return None if p.size == 0 or np.isnan(p).any() else p
+
+
+def _calibration(development: Development) -> pd.DataFrame:
+    name, data = development.plan.primary, development.data
+    p = _out_of_fold(development, name)
+    if p is None:
+        return empty_frame("calibration")
+    frame = compute_calibration_curve(data.y_true, p, data.weight, patient=data.patient).frame
+    frame = frame.rename(columns={"predicted": "p", "ci_low": "low", "ci_high": "high"})
+    return frame.assign(candidate=name)
+
+
+def _calibration_groups(development: Development) -> pd.DataFrame:
+    """Women in groups by prediction: the mean prediction against the weighted share of responders."""
+    name, data = development.plan.primary, development.data
+    p = _out_of_fold(development, name)
+    if p is None:
+        return empty_frame("calibration_groups")
+    mean = p.mean(axis=1)
+    rows = []
+    for members in np.array_split(np.argsort(mean, kind="stable"), min(N_GROUPS, max(1, len(mean) // 10))):
+        weight, y = data.weight[members], data.y_true[members]
+        observed = float(np.average(y, weights=weight))
+        effective = float(weight.sum() ** 2 / (weight**2).sum())
+        interval = compute_proportion(observed * effective, effective)
+        rows.append(
+            {
+                "candidate": name,
+                "predicted": float(np.average(mean[members], weights=weight)),
+                "observed": observed,
+                "low": interval.ci_low,
+                "high": interval.ci_high,
+                "n": len(members),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _prediction_counts(development: Development) -> pd.DataFrame:
+    name, data = development.plan.primary, development.data
+    p = _out_of_fold(development, name)
+    if p is None:
+        return empty_frame("predictions")
+    edges = np.linspace(0, 1, 41)
+    mean = p.mean(axis=1)
+    counts = {
+        group: np.histogram(mean[chosen], edges, weights=data.weight[chosen])[0]
+        for group, chosen in (("responders", data.y_true == 1), ("non_responders", data.y_true == 0))
+    }
+    frame = pd.DataFrame({"candidate": name, "left": edges[:-1], "right": edges[1:], **counts})
+    return frame[(frame["responders"] > 0) | (frame["non_responders"] > 0)].reset_index(drop=True)
+
+
+def _attribution(explanation: Explanation, codebook: Codebook) -> pd.DataFrame:
+    frame = explanation.summary()
+    frame.insert(1, "label", [codebook[name].label for name in frame["variable"]])
+    return frame
+
+
+def _attribution_points(explanation: Explanation, data: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
+    """One anonymous point a woman and variable: her attribution and the rank of her value, never the value."""
+    frames = []
+    for j, name in enumerate(explanation.variables):
+        ordered = codebook[name].is_numeric or codebook[name].kind == "binary"
+        rank = data[name].rank(pct=True).to_numpy(dtype=float) if ordered else np.full(len(data), np.nan)
+        order = np.argsort(explanation.attributions[:, j], kind="stable")
+        frames.append(
+            pd.DataFrame(
+                {
+                    "variable": name,
+                    "attribution": explanation.attributions[order, j],
+                    "value_rank": rank[order],
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,24 @@
+"""Stored models: what is kept of a training, and how a cohort is scored with it."""
+
+from poi_predict.scoring.batch import Scored, read_scoring_cohort, score_cohort, score_frame
+from poi_predict.scoring.bundle import Bundle, read_bundle, write_bundle
+from poi_predict.scoring.contract import Contract, Provenance, compute_training_ranges
+from poi_predict.scoring.packing import build_contract, build_provenance
+from poi_predict.scoring.writing import check_table_suffix, write_scored
+
+__all__ = [
+    "Bundle",
+    "Contract",
+    "Provenance",
+    "Scored",
+    "build_contract",
+    "build_provenance",
+    "check_table_suffix",
+    "compute_training_ranges",
+    "read_bundle",
+    "read_scoring_cohort",
+    "score_cohort",
+    "score_frame",
+    "write_bundle",
+    "write_scored",
+]

@@ -1,0 +1,102 @@
+"""From a finished training to the bundle that is kept of it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from poi_predict.cohort import reading_as_dict
+from poi_predict.features import input_columns
+from poi_predict.scoring.contract import SYNTHETIC, Contract, Provenance, compute_training_ranges
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+    from typing import Any
+
+    import pandas as pd
+
+    from poi_predict.cohort import Codebook, Fingerprint, ReadingSettings
+
+__all__ = ["build_contract", "build_provenance"]
+
+PACKAGES = ("poi-predict", "scikit-learn", "pandas", "numpy", "scipy", "firthmodels", "skops")
+ALWAYS_KEPT = ("patient_id", "centre", "data_origin")
+
+
+def build_contract(
+    study: str,
+    endpoint: Mapping[str, Any],
+    predictors: tuple[str, ...],
+    codebook: Codebook,
+    reading: ReadingSettings,
+    data: pd.DataFrame,
+    *,
+    synthetic: bool,
+) -> Contract:
+    """Write down what a table must offer before the model may be asked about it.
+
+    Only the predictors, the identifier and the provenance column stand in the contract: an outcome column of a
+    table to be scored is none of its business.
+
+    Parameters
+    ----------
+    study : str
+    endpoint : mapping
+        Plain settings of the endpoint.
+    predictors : tuple of str
+    codebook : Codebook
+    reading : ReadingSettings
+        How the clinic's file was read.
+    data : DataFrame
+        Rows of training; only rounded percentiles of it are kept.
+    synthetic : bool
+    """
+    kept = codebook.subset((*predictors, *(name for name in ALWAYS_KEPT if name in codebook)))
+    plain = reading_as_dict(reading)
+    plain["columns"] = [entry for entry in plain["columns"] if entry["variable"] in kept]
+    numeric = [name for name in predictors if codebook[name].is_numeric]
+    return Contract(
+        study=study,
+        endpoint=endpoint,
+        predictors=predictors,
+        input_columns=tuple(input_columns(codebook, predictors)),
+        codebook=kept.as_dict(),
+        reading=plain,
+        training_ranges=compute_training_ranges(data, numeric),
+        synthetic=synthetic,
+        brands=(SYNTHETIC,) if synthetic else (),
+    )
+
+
+def build_provenance(
+    created: dt.date, study_sha256: str, fingerprint: Fingerprint, seed: int
+) -> Provenance:
+    """Write down where a model comes from: versions, revision, hashes, seed and date."""
+    return Provenance(
+        created=created.isoformat(),
+        python=platform.python_version(),
+        packages={name: importlib.metadata.version(name) for name in PACKAGES},
+        git_revision=_git_revision(),
+        study_sha256=study_sha256,
+        data_sha256=fingerprint.sha256,
+        data_rows=fingerprint.rows,
+        data_columns=fingerprint.columns,
+        seed=seed,
+    )
+
+
+def _git_revision() -> str | None:
+    """Revision of the checkout this package runs from, marked where files were changed; None outside one."""
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match="],  # noqa: S607
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,353 @@
+"""A study as declared: the settings of every room, read from one `study.toml`.
+
+The declaration is the whole of what a run depends on beside the data, so its hash is provenance.
+Unknown keys are refused with the nearest valid name: a mistyped key must never mean a silent default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from poi_predict.cohort import (
+    Codebook,
+    ColumnMapping,
+    EndpointSettings,
+    InclusionRule,
+    ReadingSettings,
+    Variable,
+    read_codebook,
+)
+from poi_predict.errors import StudyError
+from poi_predict.features import FeatureSettings
+from poi_predict.modeling import ModelingSettings
+from poi_predict.naming import suggest
+from poi_predict.tracking import TrackingSettings
+from poi_predict.validation import ValidationSettings
+
+__all__ = ["Study", "read_study", "shipped_studies"]
+
+T = TypeVar("T")
+SECTIONS = (
+    "study", "cohort", "columns", "variables", "endpoint", "inclusion", "predictors", "models",
+    "validation", "tracking",
+)  # fmt: skip
+VARIABLE_ROLES = ("baseline", "protocol", "outcome", "centre")
+KNOWN_AT = {"baseline": "baseline", "protocol": "treatment", "outcome": "follow_up", "centre": "baseline"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A declared study: the question, the columns, the endpoint, the models and their validation.
+
+    Attributes
+    ----------
+    name : str
+        Short name; names the experiment, the registered model and the default output folder.
+    codebook : Codebook
+        The field's variables and those the study adds.
+    sha256 : str
+        Hash of the declaration's text.
+    """
+
+    name: str
+    title: str
+    question: str
+    population: str
+    codebook: Codebook
+    reading: ReadingSettings
+    endpoint: EndpointSettings
+    inclusion: tuple[InclusionRule, ...]
+    features: FeatureSettings
+    models: ModelingSettings
+    validation: ValidationSettings
+    tracking: TrackingSettings
+    sha256: str
+
+    @property
+    def endpoint_label(self) -> str:
+        """What counts as a response, for people."""
+        return self.endpoint.label or self.codebook[self.endpoint.event].label
+
+    @property
+    def required_variables(self) -> tuple[str, ...]:
+        """Variables a development cohort must hold: predictors, outcome and inclusion."""
+        named = (*self.features.predictors, *self.endpoint.defining_variables)
+        return tuple(dict.fromkeys((*named, *(rule.variable for rule in self.inclusion))))
+
+    def as_settings(self) -> dict[str, Any]:
+        """Return what a run depends on as plain values, for the record."""
+        return {
+            "study": {"name": self.name, "sha256": self.sha256},
+            "endpoint": asdict(self.endpoint),
+            "inclusion": [rule.text for rule in self.inclusion],
+            "predictors": asdict(self.features),
+            "models": asdict(self.models),
+            "validation": asdict(self.validation),
+        }
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Return the studies that come with the software, by name."""
+    folder = Path(str(resources.files("poi_predict") / "studies"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def read_study(source: str | Path) -> Study:
+    """Read a study declaration.
+
+    Parameters
+    ----------
+    source : str or Path
+        A `study.toml`, a folder that holds one, or the name of a shipped study.
+
+    Raises
+    ------
+    StudyError
+        If the file is missing, is not TOML, or breaks a rule; the message names the key.
+
+    Examples
+    --------
+    >>> read_study("menses_12m").endpoint.horizon_months
+    12.0
+    >>> read_study("mensis_12m")
+    Traceback (most recent call last):
+    poi_predict.errors.StudyError: A study is a study.toml or the name of a shipped study; "mensis_12m" is neither (did you mean "menses_12m"?).
+    """
+    path = _find_study(str(source))
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path.name} must be a readable UTF-8 text file; it is not.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path.name} must be valid TOML; {error}.") from error
+    return _build_study(raw, path.name, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _find_study(source: str) -> Path:
+    path = Path(source)
+    if path.is_dir() and (path / "study.toml").is_file():
+        return path / "study.toml"
+    if path.is_file():
+        return path
+    shipped = shipped_studies()
+    name = source.replace("-", "_")
+    if name in shipped:
+        return shipped[name]
+    local = Path("pipelines") / name / "study.toml"
+    if local.is_file():
+        return local
+    raise StudyError(
+        f'A study is a study.toml or the name of a shipped study; "{source}" is neither'
+        f"{suggest(name, shipped)}."
+    )
+
+
+def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
+    _refuse_unknown(raw, SECTIONS, file)
+    for section in ("study", "endpoint", "predictors"):
+        if section not in raw:
+            raise StudyError(f"{file} must have a section [{section}]; it has none. Add it.")
+    about = _table(raw, "study")
+    _refuse_unknown(about, ("name", "title", "question", "population"), "study")
+    name = _name(about.get("name"))
+    codebook = read_codebook().extended(_variables(_table(raw, "variables")))
+    predictors = dict(_table(raw, "predictors"))
+    if "use" in predictors:
+        predictors["predictors"] = predictors.pop("use")
+    features = _settings(FeatureSettings, predictors, "predictors", renamed={"predictors": "use"})
+    endpoint = _settings(EndpointSettings, _table(raw, "endpoint"), "endpoint")
+    inclusion = tuple(
+        _settings(InclusionRule, rule, f"inclusion {i}")
+        for i, rule in enumerate(_tables(raw, "inclusion"), start=1)
+    )
+    reading = dict(_table(raw, "cohort")) | {"columns": _columns(_table(raw, "columns"), codebook)}
+    tracking = {"experiment": name} | _table(raw, "tracking")
+    study = Study(
+        name=name,
+        title=str(about.get("title", name)),
+        question=str(about.get("question", "")),
+        population=str(about.get("population", "")),
+        codebook=codebook,
+        reading=_settings(ReadingSettings, reading, "cohort"),
+        endpoint=endpoint,
+        inclusion=inclusion,
+        features=features,
+        models=_settings(ModelingSettings, _table(raw, "models"), "models"),
+        validation=_settings(ValidationSettings, _table(raw, "validation"), "validation"),
+        tracking=_settings(TrackingSettings, tracking, "tracking"),
+        sha256=sha256,
+    )
+    _check_variables(study)
+    return study
+
+
+def _check_variables(study: Study) -> None:
+    """Refuse unknown variables, and predictors that are known only after treatment or define the outcome."""
+    codebook = study.codebook
+    for place, names in (
+        ("endpoint", study.endpoint.defining_variables),
+        ("inclusion", tuple(rule.variable for rule in study.inclusion)),
+        ("predictors.use", study.features.predictors),
+    ):
+        for name in names:
+            if name not in codebook:
+                raise StudyError(
+                    f'{place} must name variables of the codebook or of [variables]; "{name}" is neither'
+                    f"{suggest(name, codebook)}."
+                )
+    for name in study.features.predictors:
+        if name in study.endpoint.defining_variables:
+            raise StudyError(f'A predictor must not define the outcome; "{name}" does. Remove it.')
+        variable = codebook[name]
+        if variable.known_at == "follow_up" or variable.role == "outcome":
+            raise StudyError(
+                "A predictor must be known before the treatment starts; "
+                f'"{name}" is known only after it. Remove it from predictors.use.'
+            )
+        if variable.role in ("id", "provenance"):
+            raise StudyError(f'A predictor must describe the woman or the protocol; "{name}" does not.')
+
+
+def _columns(raw: Mapping[str, Any], codebook: Codebook) -> tuple[ColumnMapping, ...]:
+    mappings = []
+    for variable, value in raw.items():
+        if variable not in codebook:
+            raise StudyError(
+                f'columns must map variables of the codebook; "{variable}" is not one'
+                f"{suggest(variable, codebook)}."
+            )
+        entry = {"column": value} if isinstance(value, str) else value
+        where = f"columns.{variable}"
+        if not isinstance(entry, Mapping):
+            raise StudyError(f"{where} must be a column name or a table; write column = \"…\".")
+        mappings.append(_settings(ColumnMapping, dict(entry) | {"variable": variable}, where))
+    return tuple(mappings)
+
+
+def _variables(raw: Mapping[str, Any]) -> tuple[Variable, ...]:
+    allowed = ("label", "kind", "role", "unit", "hard", "typical", "levels", "direction", "known_at")
+    variables = []
+    for name, entry in raw.items():
+        where = f"variables.{name}"
+        if not isinstance(entry, Mapping):
+            raise StudyError(f"{where} must be a table with label, kind and role.")
+        _refuse_unknown(entry, allowed, where)
+        role = str(entry.get("role", "baseline"))
+        if role not in VARIABLE_ROLES:
+            raise StudyError(f"{where}.role must be one of {', '.join(VARIABLE_ROLES)}; it is not.")
+        unit = entry.get("unit")
+        known_at = str(entry.get("known_at", KNOWN_AT[role]))
+        variables.append(
+            Variable.declared(
+                name=_name(name),
+                label=str(entry.get("label", name)),
+                kind=str(entry.get("kind", "continuous")),
+                role=role,
+                known_at=known_at,
+                unit=None if unit is None else str(unit),
+                hard=_range(entry.get("hard"), f"{where}.hard"),
+                typical=_range(entry.get("typical"), f"{where}.typical"),
+                levels=_levels(entry.get("levels", {}), where),
+                direction=int(entry.get("direction", 0)),
+            )
+        )
+    return tuple(variables)
+
+
+def _levels(raw: Any, where: str) -> dict[str, tuple[str, ...]]:
+    if isinstance(raw, list):
+        raw = {str(level): [] for level in raw}
+    if not isinstance(raw, Mapping):
+        raise StudyError(f"{where}.levels must be a list of levels or a table of their spellings.")
+    return {str(k): tuple(map(str, [v] if isinstance(v, str) else v)) for k, v in raw.items()}
+
+
+def _range(raw: Any, where: str) -> tuple[float, float] | None:
+    if raw is None:
+        return None
+    if not (isinstance(raw, list) and len(raw) == 2 and all(isinstance(v, int | float) for v in raw)):
+        raise StudyError(f"{where} must be two numbers [lowest, highest]; it is not.")
+    return float(raw[0]), float(raw[1])
+
+
+def _settings(kind: type[T], raw: Mapping[str, Any], where: str, renamed: Mapping[str, str] | None = None) -> T:
+    """Build a room's settings from a TOML table: known keys only, of the right type."""
+    renamed = renamed or {}
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    _refuse_unknown(raw, [renamed.get(name, name) for name in known], where, own=known)
+    hints = get_type_hints(kind)
+    missing = [
+        renamed.get(name, name)
+        for name, field in known.items()
+        if field.default is MISSING and field.default_factory is MISSING and name not in raw
+    ]
+    if missing:
+        raise StudyError(f"{where} must give {', '.join(missing)}; it does not. Add it.")
+    values = {
+        name: _coerce(value, hints[name], f"{where}.{renamed.get(name, name)}") for name, value in raw.items()
+    }
+    return kind(**values)
+
+
+def _coerce(value: Any, hint: Any, where: str) -> Any:
+    text = str(hint)
+    if isinstance(value, list):
+        if "tuple" not in text:
+            raise StudyError(f"{where} must be a single value; it is a list.")
+        return tuple(value)
+    if isinstance(value, bool):
+        if "bool" not in text:
+            raise StudyError(f"{where} must not be true or false.")
+        return value
+    if isinstance(value, int) and "int" not in text and "float" in text:
+        return float(value)
+    accepted = {int: "int", float: "float", str: ("str", "Literal"), dict: ("Mapping", "dict")}
+    for python_type, names in accepted.items():
+        if isinstance(value, python_type):
+            names = (names,) if isinstance(names, str) else names
+            if not any(name in text for name in names) and "Any" not in text:
+                raise StudyError(f"{where} is of the wrong kind ({python_type.__name__}); expected {_plain(text)}.")
+    return value
+
+
+def _plain(hint: str) -> str:
+    for name, word in (("tuple", "a list"), ("float", "a number"), ("int", "a whole number"), ("bool", "true or false"), ("str", "text")):
+        if name in hint:
+            return word
+    return "another kind"
+
+
+def _refuse_unknown(raw: Mapping[str, Any], known: Any, where: str, own: Any = ()) -> None:
+    for key in raw:
+        if key not in known and key not in own:
+            raise StudyError(f'{where} has the unknown key "{key}"{suggest(key, known)}. Correct or remove it.')
+
+
+def _table(raw: Mapping[str, Any], section: str) -> dict[str, Any]:
+    value = raw.get(section, {})
+    if not isinstance(value, dict):
+        raise StudyError(f"{section} must be a table; write [{section}].")
+    return value
+
+
+def _tables(raw: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
+    value = raw.get(section, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise StudyError(f"{section} must be a list of rules; write [[{section}]] before each.")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value.replace("_", "").isalnum() or "__" in value or not value.isascii():
+        raise StudyError(
+            "A name must be made of ASCII letters, digits and single underscores, such as menses_12m; "
+            "this one is not."
+        )
+    return value

@@ -1,0 +1,42 @@
+"""Experiments and models on record: typed items, and the MLflow store that keeps them."""
+
+from __future__ import annotations
+
+from poi_predict.tracking.mlflow_store import read_registered_bundle, record_training, serve_ui
+from poi_predict.tracking.records import (
+    Dataset,
+    Figure,
+    File,
+    Item,
+    Metric,
+    Param,
+    RunRecord,
+    Table,
+    Tag,
+    Text,
+    TrainingEvidence,
+    build_training_record,
+)
+from poi_predict.tracking.settings import TrackedRun, TrackingSettings
+from poi_predict.tracking.training import track_training
+
+__all__ = [
+    "Dataset",
+    "Figure",
+    "File",
+    "Item",
+    "Metric",
+    "Param",
+    "RunRecord",
+    "Table",
+    "Tag",
+    "Text",
+    "TrackedRun",
+    "TrackingSettings",
+    "TrainingEvidence",
+    "build_training_record",
+    "read_registered_bundle",
+    "record_training",
+    "serve_ui",
+    "track_training",
+]

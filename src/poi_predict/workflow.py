@@ -1,0 +1,311 @@
+"""The order of the rooms: what a check, a training, a scoring and an explanation are, and nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from poi_predict.cohort import (
+    Cohort,
+    Findings,
+    SyntheticSettings,
+    build_analysis_set,
+    check_cohort,
+    make_synthetic_cohort,
+    read_cohort,
+    write_synthetic_cohort,
+)
+from poi_predict.errors import CohortError, PoiPredictError
+from poi_predict.explain import explain_predictions
+from poi_predict.features import input_columns
+from poi_predict.files import check_folder_is_ours, staged_file, staged_folder
+from poi_predict.modeling import TrainingData, assess_development, develop_candidates, plan_development
+from poi_predict.outcomes import MARKER, Checked, Training, TrainingRun
+from poi_predict.report import (
+    StudyText,
+    build_patient_content,
+    build_report_content,
+    render_model_card,
+    render_patient_page,
+    render_report,
+)
+from poi_predict.scoring import (
+    Bundle,
+    Scored,
+    build_contract,
+    build_provenance,
+    check_table_suffix,
+    read_bundle,
+    read_scoring_cohort,
+    score_cohort,
+    score_frame,
+    write_bundle,
+    write_scored,
+)
+from poi_predict.tracking import Dataset, read_registered_bundle, track_training
+
+if TYPE_CHECKING:
+    from poi_predict.progress import OnProgress
+    from poi_predict.report import ReportContent
+    from poi_predict.scoring import Provenance
+    from poi_predict.study import Study
+
+__all__ = ["check", "develop", "explain_patient", "score", "simulate", "train"]
+
+
+def simulate(n: int, seed: int, out: Path, truth: Path | None = None) -> None:
+    """Write a synthetic cohort, and if asked for the true probabilities."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    cohort = make_synthetic_cohort(SyntheticSettings(n=n), np.random.default_rng(seed))
+    write_synthetic_cohort(cohort, out, truth)
+
+
+def check(study: Study, cohort_file: Path) -> Checked:
+    """Validate a cohort for a study, and write the row numbers of the findings beside it.
+
+    Raises
+    ------
+    PoiPredictError
+        If the findings cannot be written.
+    """
+    found = check_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
+    findings = found if isinstance(found, Findings) else found.findings
+    attrition, problem = None, None
+    if isinstance(found, Cohort) and not findings.errors:
+        try:
+            attrition = build_analysis_set(found, study.inclusion, study.endpoint).attrition
+        except PoiPredictError as error:
+            problem = str(error)
+    beside = cohort_file.with_name(cohort_file.name + ".findings.csv")
+    if len(findings):
+        with staged_file(beside) as partial:
+            findings.rows_frame().to_csv(partial, index=False)
+    return Checked(findings, attrition, problem, beside)
+
+
+def develop(
+    study: Study, cohort_file: Path, *, n_jobs: int = -1, on_progress: OnProgress | None = None
+) -> Training:
+    """Read, select, fit, resample, assess and explain.
+
+    Parameters
+    ----------
+    study : Study
+    cohort_file : Path
+        The clinic's table.
+    n_jobs : int
+        Processes; -1 uses every core. Changes no byte of the result.
+    on_progress : callable, optional
+
+    Raises
+    ------
+    PoiPredictError
+        If the input is at fault.
+    """
+    cohort = read_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
+    analysis = build_analysis_set(cohort, study.inclusion, study.endpoint)
+    columns = [name for name in input_columns(study.codebook, study.features.predictors) if name in analysis.data]
+    data = TrainingData(analysis.data[columns], analysis.y_true, analysis.weight, analysis.patient)
+    plan = plan_development(
+        data,
+        study.codebook,
+        study.features,
+        study.models,
+        study.validation,
+        favourable=study.endpoint.favourable,
+    )
+    development = develop_candidates(plan, data, n_jobs, on_progress)
+    assessment = assess_development(
+        development, study.name, synthetic=cohort.synthetic, level=study.validation.level
+    )
+    explanation = explain_predictions(development.primary, data.X)
+    return Training(study, cohort, analysis, development, assessment, explanation)
+
+
+def train(
+    study: Study,
+    cohort_file: Path,
+    out: Path | None = None,
+    *,
+    n_jobs: int = -1,
+    on_progress: OnProgress | None = None,
+    track: bool = True,
+    created: dt.date | None = None,
+) -> TrainingRun:
+    """Develop, validate, explain, write and record the models of a study.
+
+    Parameters
+    ----------
+    study : Study
+    cohort_file : Path
+        The clinic's table.
+    out : Path, optional
+        Folder of the outputs; ``models/<study>`` by default. An earlier output is replaced as a whole.
+    n_jobs, on_progress
+        As in `develop`.
+    track : bool
+        Whether to record the run in MLflow.
+    created : date, optional
+        The date written into the provenance; today by default.
+
+    Raises
+    ------
+    PoiPredictError
+        If the input is at fault; nothing half-written is left.
+    """
+    folder = out if out is not None else Path("models") / study.name
+    check_folder_is_ours(folder, MARKER)
+    training = develop(study, cohort_file, n_jobs=n_jobs, on_progress=on_progress)
+    provenance = build_provenance(
+        created or dt.datetime.now(tz=dt.UTC).date(),
+        study.sha256,
+        training.cohort.fingerprint,
+        study.validation.seed,
+    )
+    content = _report_content(training, provenance)
+    report = render_report(content)
+    development, pseudonym = training.development, training.analysis.pseudonym
+    with staged_folder(folder, MARKER) as staged:
+        digest = write_bundle(_bundle(training, provenance, content), staged / "bundle")
+        (staged / "report.html").write_text(report, encoding="utf-8")
+        (staged / MARKER).write_text(_json(training.assessment.as_dict()), encoding="utf-8")
+        development.predictions_frame(pseudonym).to_parquet(staged / "predictions.parquet", index=False)
+        explanations = training.explanation.frame()
+        explanations.insert(0, "pseudonym", pseudonym[explanations.pop("row").to_numpy()])
+        explanations.to_parquet(staged / "explanations.parquet", index=False)
+    tracked = None
+    if track:
+        evidence = {"settings": study.as_settings(), "dataset": _dataset(training.cohort)}
+        evidence |= {"report": report, "bundle_digest": digest}
+        tracked = track_training(study.tracking, folder / "bundle", content, training.assessment, evidence)
+    return TrainingRun(training, folder, content.verdict, tracked)
+
+
+def _report_content(training: Training, provenance: Provenance) -> ReportContent:
+    study = training.study
+    return build_report_content(
+        StudyText(study.name, study.title, study.question, study.population, study.endpoint_label),
+        training.cohort,
+        training.analysis,
+        training.development,
+        training.assessment,
+        training.explanation,
+        provenance.lines(),
+    )
+
+
+def _bundle(training: Training, provenance: Provenance, content: ReportContent) -> Bundle:
+    study = training.study
+    return Bundle(
+        pipeline=training.development.primary,
+        contract=build_contract(
+            study.name,
+            asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
+            study.features.predictors,
+            study.codebook,
+            study.reading,
+            training.analysis.data,
+            synthetic=training.cohort.synthetic,
+        ),
+        assessment=training.assessment.as_dict(),
+        provenance=provenance,
+        card=render_model_card(content),
+        refits=training.development.refits.pipelines,
+    )
+
+
+def _dataset(cohort: Cohort) -> Dataset:
+    found = cohort.fingerprint
+    return Dataset(cohort.source_name, found.sha256, found.rows, found.columns)
+
+
+def score(
+    model: str, cohort_file: Path, out: Path, *, reasons: int = 0, allow_synthetic: bool = False
+) -> Scored:
+    """Score a cohort with a stored model and write the scores and the rejected rows.
+
+    Parameters
+    ----------
+    model : str
+        A bundle folder, or ``models:/name@alias``.
+    cohort_file, out : Path
+        Tables; the suffix names the format.
+    reasons : int
+        Strongest clinical variables to name for each woman.
+    allow_synthetic : bool
+        Let a model made from synthetic women score real ones.
+
+    Raises
+    ------
+    PoiPredictError
+        If the model, the cohort or the output is at fault; then no file appears.
+    """
+    check_table_suffix(out)
+    bundle = _read_model(model)
+    cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
+    scored = score_cohort(bundle, cohort, reasons)
+    write_scored(scored, out)
+    return scored
+
+
+def explain_patient(
+    model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False
+) -> None:
+    """Write one woman's page.
+
+    Raises
+    ------
+    PoiPredictError
+        If there is no such woman, or her row cannot be scored.
+    """
+    bundle = _read_model(model)
+    cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
+    row = _row_of(cohort, patient)
+    scored = score_frame(bundle, row, reasons=0)
+    contract = bundle.contract
+    model_facts = {
+        "assessment": bundle.assessment,
+        "study": contract.study,
+        "question": contract.endpoint["question"],
+        "endpoint": contract.endpoint["label"],
+        "synthetic": contract.synthetic,
+        "provenance": bundle.provenance.lines(),
+    }
+    content = build_patient_content(
+        patient,
+        row.iloc[0],
+        scored.iloc[0].to_dict(),
+        explain_predictions(bundle.pipeline, row),
+        cohort.codebook,
+        model_facts,
+    )
+    with staged_file(out) as partial:
+        partial.write_text(render_patient_page(content), encoding="utf-8")
+
+
+def _row_of(cohort: Cohort, patient: str) -> Any:
+    """Return her latest row as a frame of one row, if it keeps the contract."""
+    positions = np.flatnonzero(cohort.patient_id.to_numpy(dtype=object) == patient)
+    if not len(positions):
+        raise CohortError(
+            f"--patient must be a patient_id of the cohort; none of its {cohort.n_rows} rows has the one given. "
+            "Write it exactly as in the file, leading zeros included."
+        )
+    latest = int(positions[-1])
+    broken = [found for found in cohort.findings.errors if int(cohort.row_number[latest]) in found.rows]
+    if broken:
+        raise CohortError(f"Her row cannot be scored: {' '.join(found.message for found in broken)}")
+    return cohort.data.iloc[[latest]].reset_index(drop=True)
+
+
+def _read_model(model: str) -> Bundle:
+    return read_bundle(read_registered_bundle(model) if model.startswith("models:/") else Path(model))
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poi_predict.cohort.endpoint import EndpointSettings
+from poi_predict.cohort.population import InclusionRule, build_analysis_set
+from poi_predict.errors import CohortError, StudyError
+
+MENSES = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12)
+NAN = np.nan
+
+
+def cohort(**changes) -> SimpleNamespace:
+    data = pd.DataFrame(
+        {
+            "patient_id": ["007", "7", "007", "b", "c", "d", "e", "f"],
+            "centre": ["X", "X", "X", "Y", "Y", "Y", "Y", "Y"],
+            "age": [25.0, 30.0, 26.0, 45.0, 33.0, NAN, 38.0, 36.0],
+            "aetiology": [
+                "idiopathic",
+                "surgical",
+                "idiopathic",
+                "idiopathic",
+                "autoimmune",
+                None,
+                "fmr1",
+                "fmr1",
+            ],
+            "adjuvant": ["prp+hrt", "none", "prp", "none", "hrt", "none", None, "none"],
+            "autologous": [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, NAN, 1.0],
+            "menses_resumed": [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, NAN],
+            "months_to_menses": [3.0, NAN, 9.0, 2.0, NAN, NAN, NAN, NAN],
+            "follow_up_months": [12.0, 14.0, 12.0, 12.0, 6.0, 24.0, 13.0, 24.0],
+        }
+    ).assign(**changes)
+    return SimpleNamespace(data=data)
+
+
+TWO_RESPONDERS = {"patient_id": ["007", "7", "a", "b", "c", "d", "e", "f"]}
+
+
+def test_rows_are_lost_step_by_step_and_counted():
+    rules = [InclusionRule("age", max=40), InclusionRule("aetiology", missing="exclude")]
+    analysis = build_analysis_set(cohort(**TWO_RESPONDERS), rules, MENSES)
+    columns = ["step", "excluded_rows", "remaining_rows", "remaining_patients", "remaining_events"]
+    assert analysis.attrition[columns].to_numpy().tolist() == [
+        ["in the cohort", 0, 8, 8, 3],
+        ["age at most 40", 1, 7, 7, 2],
+        ["aetiology, known", 1, 6, 6, 2],
+        ["outcome known", 1, 5, 5, 2],
+        ["event, or followed for 12 months", 1, 4, 4, 2],
+    ]
+    assert "inverse-probability" in analysis.attrition["note"].iloc[-1]
+    assert analysis.n_censored == 1
+    assert analysis.y_true.tolist() == [1, 0, 1, 0]
+    assert analysis.weight.mean() == pytest.approx(1)
+    assert analysis.centre.tolist() == ["X", "X", "X", "Y"]
+    assert analysis.data.index.tolist() == [0, 1, 2, 3]
+
+
+def test_excluding_the_censored_is_said_aloud():
+    settings = EndpointSettings(
+        "menses_resumed", "months_to_menses", "follow_up_months", 12, censoring="exclude"
+    )
+    analysis = build_analysis_set(cohort(**TWO_RESPONDERS), [], settings)
+    assert "favours the therapy" in analysis.attrition["note"].iloc[-1]
+    assert set(analysis.weight) == {1.0}
+
+
+def test_rows_of_one_woman_share_her_pseudonym_and_ids_stay_text():
+    data = cohort(menses_resumed=[1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, NAN])
+    analysis = build_analysis_set(data, [], MENSES)
+    assert analysis.patient.tolist() == [0, 1, 0, 2, 3, 4]
+    assert analysis.pseudonym.tolist() == ["W001", "W002", "W001", "W003", "W004", "W005"]
+    assert analysis.attrition["remaining_patients"].iloc[0] == 7
+
+
+def test_a_woman_without_an_identifier_is_a_woman_of_her_own():
+    missing = ["007", None, "007", None, "c", "d", "e", "f"]
+    analysis = build_analysis_set(cohort(patient_id=missing), [], MENSES)
+    assert analysis.patient.tolist() == [0, 1, 0, 2, 3, 4]
+
+
+def test_the_censoring_distribution_is_that_of_the_women_included():
+    everyone = build_analysis_set(cohort(**TWO_RESPONDERS), [], MENSES)
+    without = build_analysis_set(cohort(**TWO_RESPONDERS), [InclusionRule("age", max=32)], MENSES)
+    assert everyone.weight.std() > 0
+    assert without.n_censored == 0
+    assert without.weight.tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        (InclusionRule("age", min=26, max=38), [0, 1, 1, 0, 1, 1, 1, 1]),
+        (InclusionRule("age", min=26, max=38, missing="exclude"), [0, 1, 1, 0, 1, 0, 1, 1]),
+        (InclusionRule("aetiology", levels=("idiopathic", "fmr1")), [1, 0, 1, 1, 0, 1, 1, 1]),
+        (InclusionRule("adjuvant", levels=("prp",)), [1, 0, 1, 0, 0, 0, 1, 0]),
+        (InclusionRule("adjuvant", levels=("none", "hrt"), missing="exclude"), [1, 1, 0, 1, 1, 1, 0, 1]),
+        (InclusionRule("autologous", levels=("yes",)), [1, 0, 1, 1, 0, 0, 1, 1]),
+        (InclusionRule("age", missing="exclude"), [1, 1, 1, 1, 1, 0, 1, 1]),
+    ],
+)
+def test_a_rule_keeps_what_it_says(rule, kept):
+    assert rule.keeps(cohort().data).astype(int).tolist() == kept
+
+
+def test_rules_that_do_not_fit_are_refused():
+    with pytest.raises(StudyError, match=r'did you mean "aetiology"'):
+        InclusionRule("etiology", levels=("fmr1",)).keeps(cohort().data)
+    with pytest.raises(StudyError, match="the variable holds categories"):
+        InclusionRule("aetiology", min=1).keeps(cohort().data)
+    for parts in (
+        {},
+        {"min": 2.0, "max": 1.0},
+        {"min": 1.0, "levels": ("a",)},
+        {"max": 1.0, "missing": "keep"},
+    ):
+        with pytest.raises(StudyError, match="The inclusion rule on age"):
+            InclusionRule("age", **parts)
+
+
+def test_one_class_only_is_one_clear_sentence():
+    few = SimpleNamespace(data=cohort().data.iloc[[1, 5, 6]].reset_index(drop=True))
+    with pytest.raises(CohortError, match="0 with and 3 without are left") as raised:
+        build_analysis_set(few, [], MENSES)
+    assert "\n" not in str(raised.value)
+
+
+def test_two_courses_of_one_woman_are_one_woman_with_the_event():
+    only_her = SimpleNamespace(data=cohort().data.iloc[[0, 1, 2, 5]].reset_index(drop=True))
+    with pytest.raises(CohortError, match="1 with and 2 without"):
+        build_analysis_set(only_her, [], MENSES)
+
+
+def test_rules_that_leave_nobody_are_refused():
+    with pytest.raises(CohortError, match="0 of 8 rows are left"):
+        build_analysis_set(cohort(), [InclusionRule("age", min=50, missing="exclude")], MENSES)
+
+
+def test_inconsistent_rows_outside_the_inclusion_do_not_stop_the_study():
+    changed = cohort(**TWO_RESPONDERS, months_to_menses=[3.0, NAN, 9.0, 20.0, NAN, NAN, NAN, NAN])
+    analysis = build_analysis_set(changed, [InclusionRule("age", max=40)], MENSES)
+    assert len(analysis.data) == 5
+    with pytest.raises(CohortError, match="follow_up_months must not be shorter"):
+        build_analysis_set(changed, [], MENSES)
+    lenient = EndpointSettings(
+        "menses_resumed", "months_to_menses", "follow_up_months", 12, inconsistent="exclude"
+    )
+    steps = build_analysis_set(changed, [], lenient).attrition.set_index("step")["excluded_rows"]
+    assert steps["months consistent"] == 1
+
+
+def test_no_identifier_appears_in_what_may_be_shown():
+    analysis = build_analysis_set(cohort(**TWO_RESPONDERS), [InclusionRule("age", max=40)], MENSES)
+    shown = analysis.attrition.to_csv() + " ".join(analysis.pseudonym)
+    assert "007" not in shown
