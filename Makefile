@@ -45,7 +45,11 @@ layers: $(READY)
 	$(BIN)/lint-imports
 
 notebooks: $(READY)
-	$(BIN)/python notebooks/run.py
+	@mkdir -p build/notebooks
+	@for script in notebooks/[0-9]*.py; do \
+	    $(BIN)/jupytext --quiet --to ipynb --output build/notebooks/$$(basename $$script .py).ipynb $$script || exit 1; \
+	  done
+	$(BIN)/python -m pytest -q -c /dev/null --rootdir build/notebooks --nbmake build/notebooks
 
 check: lint types layers notebooks test
 

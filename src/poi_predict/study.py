@@ -190,29 +190,46 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
 
 def _check_variables(study: Study) -> None:
     """Refuse unknown variables, and predictors that are known only after treatment or define the outcome."""
-    codebook = study.codebook
     for place, names in (
         ("endpoint", study.endpoint.defining_variables),
         ("inclusion", tuple(rule.variable for rule in study.inclusion)),
         ("predictors.use", study.features.predictors),
     ):
         for name in names:
-            if name not in codebook:
-                raise StudyError(
-                    f'{place} must name variables of the codebook or of [variables]; "{name}" is neither'
-                    f"{suggest(name, codebook)}."
-                )
+            if name not in study.codebook:
+                raise StudyError(_unknown_variable(study, place, name))
     for name in study.features.predictors:
         if name in study.endpoint.defining_variables:
             raise StudyError(f'A predictor must not define the outcome; "{name}" does. Remove it.')
-        variable = codebook[name]
-        if variable.known_at == "follow_up" or variable.role == "outcome":
-            raise StudyError(
-                "A predictor must be known before the treatment starts; "
-                f'"{name}" is known only after it. Remove it from predictors.use.'
-            )
+        variable = study.codebook[name]
+        if _is_post_treatment(variable):
+            raise StudyError(_known_too_late(name))
         if variable.role in ("id", "provenance"):
-            raise StudyError(f'A predictor must describe the woman or the protocol; "{name}" does not.')
+            raise StudyError(f'A predictor must describe the woman or the protocol; "{name}" does not. Remove it.')
+
+
+def _is_post_treatment(variable: Variable) -> bool:
+    return variable.known_at == "follow_up" or variable.role == "outcome"
+
+
+def _known_too_late(name: str) -> str:
+    return (
+        "A predictor must be known before the treatment starts; "
+        f'"{name}" is known only after it. Remove it from predictors.use.'
+    )
+
+
+def _unknown_variable(study: Study, place: str, name: str) -> str:
+    """Say what is wrong with a name; one that is a column of the clinic's is told by its variable."""
+    for mapping in study.reading.columns:
+        if mapping.column.strip().casefold() == name.strip().casefold():
+            if _is_post_treatment(study.codebook[mapping.variable]):
+                return _known_too_late(name)
+            return f'{place} must name variables, not columns; "{name}" is the column of {mapping.variable}. Name that.'
+    return (
+        f'{place} must name variables of the codebook or of [variables]; "{name}" is neither'
+        f"{suggest(name, study.codebook)}. Correct the name, or declare it in [variables]."
+    )
 
 
 def _columns(raw: Mapping[str, Any], codebook: Codebook) -> tuple[ColumnMapping, ...]:

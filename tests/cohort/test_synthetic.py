@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -225,6 +228,14 @@ def test_same_seed_same_bytes_and_no_error_at_the_door(tmp_path, suffix):
     analysis = build_analysis_set(cohort, [], MENSES)
     assert analysis.n_censored > 0
     assert 0 < analysis.y_true.mean() < 1
+
+
+def test_a_workbook_does_not_hold_the_moment_of_writing(tmp_path, cohort):
+    write_synthetic_cohort(cohort, tmp_path / "cohort.xlsx")
+    with zipfile.ZipFile(tmp_path / "cohort.xlsx") as workbook:
+        assert {entry.date_time for entry in workbook.infolist()} == {(2024, 1, 1, 0, 0, 0)}
+        stamps = re.findall(r"\d{4}-\d\d-\d\d", workbook.read("docProps/core.xml").decode())
+    assert set(stamps) == {"2024-01-01"}
 
 
 def test_other_seeds_give_other_women():

@@ -44,9 +44,7 @@ def women() -> pd.DataFrame:
             "n_treatments": rng.integers(1, 4, n).astype(float),
             "adjuvant": rng.choice(["none", "prp", "hrt+prp", "g_csf"], n),
         }
-    ).astype(
-        {name: "str" for name in ("aetiology", "karyotype", "amenorrhea_type", "cell_source", "adjuvant")}
-    )
+    ).astype(dict.fromkeys(("aetiology", "karyotype", "amenorrhea_type", "cell_source", "adjuvant"), "str"))
     table["amh__below"] = table["amh"] == 0.02
     for name in ("fsh", "afc", "aetiology", "dose_cells", "adjuvant"):
         table.loc[rng.random(n) < 0.1, name] = np.nan

@@ -158,5 +158,17 @@ def test_it_is_stored_without_pickle(codebook: Codebook, women: pd.DataFrame) ->
     pd.testing.assert_frame_equal(restored.transform(women), features.transform(women))
 
 
+def test_a_variable_without_any_value_is_zero_for_every_woman(
+    codebook: Codebook, women: pd.DataFrame
+) -> None:
+    features = build_features(codebook, FeatureSettings(("age", "amh", "aetiology")))
+    empty = women.assign(amh=np.nan, aetiology=None)
+    derived = features.fit(empty).transform(women)
+    columns = ["amh__log", "amh__detectable", "aetiology__other"]
+    assert list(derived) == ["age__years", *columns]
+    assert not derived[columns].any(axis=None)
+    pd.testing.assert_frame_equal(features.fit(empty).transform(empty), clone(features).fit_transform(empty))
+
+
 def test_input_columns_bring_companions(codebook: Codebook) -> None:
     assert input_columns(codebook, ["estradiol", "fsh"]) == ["estradiol", "estradiol__below", "fsh"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from poi_predict.cohort.headers import ColumnPlan, accepted_units
+from poi_predict.cohort.headers import accepted_units
 from poi_predict.cohort.lab_values import parse_lab_values
 from poi_predict.cohort.level_values import parse_levels
 from poi_predict.cohort.missing import missing_spellings
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from poi_predict.cohort.findings import Finding
+    from poi_predict.cohort.headers import ColumnPlan
     from poi_predict.cohort.mapping import ReadingSettings
 
 __all__ = ["TypedColumns", "read_column"]
@@ -33,7 +34,7 @@ class TypedColumns:
 def read_column(
     cells: pd.Series, plan: ColumnPlan, settings: ReadingSettings, row_number: np.ndarray
 ) -> TypedColumns:
-    """Read the cells of a column as numbers or levels; cells that cannot be used become missing and are found.
+    """Read the cells of a column as numbers or levels; cells that cannot be used become missing.
 
     Parameters
     ----------
@@ -46,24 +47,29 @@ def read_column(
     row_number : array of int, shape (n,)
         Number of each row in the source.
     """
-    if plan.variable.is_numeric:
-        return _read_numbers(cells, plan, settings, row_number)
     variable = plan.variable
-    missing = missing_spellings(settings.missing)
-    levels = parse_levels(cells, variable, spellings=plan.mapping.levels, missing=missing)
+    if variable.is_numeric:
+        columns, breaches = _read_numbers(cells, plan, settings)
+        accepted = accepted_units(variable)
+    else:
+        levels = parse_levels(
+            cells, variable, spellings=plan.mapping.levels, missing=missing_spellings(settings.missing)
+        )
+        columns, breaches = {variable.name: levels.values}, levels.faults
+        accepted = ", ".join(variable.levels)
     findings = [
         finding
-        for rule, broken in levels.faults.items()
+        for rule, broken in breaches.items()
         for finding in row_findings(
-            rule, variable.name, broken, row_number, column=plan.shown, accepted=", ".join(variable.levels)
+            rule, variable.name, broken, row_number, column=plan.shown, accepted=accepted
         )
     ]
-    return TypedColumns({variable.name: levels.values}, findings)
+    return TypedColumns(columns, findings)
 
 
 def _read_numbers(
-    cells: pd.Series, plan: ColumnPlan, settings: ReadingSettings, row_number: np.ndarray
-) -> TypedColumns:
+    cells: pd.Series, plan: ColumnPlan, settings: ReadingSettings
+) -> tuple[dict[str, pd.Series], dict[str, np.ndarray]]:
     variable, mapping = plan.variable, plan.mapping
     parsed = parse_lab_values(
         cells,
@@ -73,18 +79,12 @@ def _read_numbers(
         detection_limit=mapping.detection_limit,
         missing=missing_spellings(settings.missing),
     )
+    columns = {variable.name: pd.Series(parsed.values)}
+    if variable.censorable:
+        columns[f"{variable.name}__below"] = pd.Series(parsed.below)
     doubts = {
         "zero_recorded": parsed.zero,
         "borrowed_limit": parsed.borrowed & ~parsed.zero,
         "above_limit": parsed.above,
     }
-    facts = {"column": plan.shown, "accepted": accepted_units(variable)}
-    findings = [
-        finding
-        for rule, broken in (parsed.faults | doubts).items()
-        for finding in row_findings(rule, variable.name, broken, row_number, **facts)
-    ]
-    columns = {variable.name: pd.Series(parsed.values)}
-    if variable.censorable:
-        columns[f"{variable.name}__below"] = pd.Series(parsed.below)
-    return TypedColumns(columns, findings)
+    return columns, parsed.faults | doubts

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
 
 __all__ = ["decimal_marks", "parse_mantissa"]
 
-# One mark followed by exactly three digits after one to three digits that do not begin with 0: 1,234
+# One mark, three digits after it, one to three digits before it that do not begin with 0: "1,234"
 _DOUBTFUL = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _ONE_MARK = re.compile(r"[+-]?\d*([.,])\d+")
-_GROUPED = {  # decimal mark → thousands grouped by the other mark, a space or an apostrophe
+_GROUPED = {  # decimal mark: thousands grouped by the other mark, a space or an apostrophe
     ".": re.compile(r"[+-]?\d{1,3}(?P<group>[,'’ ])\d{3}(?:(?P=group)\d{3})*(?P<tail>\.\d+)?"),
     ",": re.compile(r"[+-]?\d{1,3}(?P<group>[.'’ ])\d{3}(?:(?P=group)\d{3})*(?P<tail>,\d+)?"),
 }
+_NO_NUMBER = "nan"
 
 
 def decimal_marks(numbers: Iterable[str]) -> frozenset[str]:
@@ -35,15 +36,13 @@ def _sure_mark(number: str) -> str | None:
         return one.group(1)
     for mark, grouped in _GROUPED.items():
         found = grouped.fullmatch(number)
-        if found and found["tail"]:
-            return mark
-        if found and found["group"] in ".," and number.count(found["group"]) > 1:
+        if found and (found["tail"] or (found["group"] in ".," and number.count(found["group"]) > 1)):
             return mark
     return None
 
 
 def parse_mantissa(number: str, marks: frozenset[str]) -> str | None:
-    """Return the number as Python writes it, or None if it can be read in two ways; "x" if it is no number.
+    """Return a number as Python writes it, "nan" if it is none, or None if it can be read in two ways.
 
     Parameters
     ----------
@@ -54,26 +53,25 @@ def parse_mantissa(number: str, marks: frozenset[str]) -> str | None:
 
     Examples
     --------
-    >>> parse_mantissa("1,5", frozenset()), parse_mantissa("1.234,5", frozenset()), parse_mantissa("5 000 000", frozenset())
-    ('1.5', '1234.5', '5000000')
+    >>> [parse_mantissa(number, frozenset()) for number in ("1,5", "1.234,5", "5 000 000", "1,2,3")]
+    ['1.5', '1234.5', '5000000', 'nan']
     >>> parse_mantissa("1,234", frozenset()), parse_mantissa("1,234", frozenset(","))
     (None, '1.234')
     """
-    if number.lstrip("+-").isdigit():
+    if number.lstrip("+-").isdecimal():
         return number
     if _DOUBTFUL.fullmatch(number):
-        return _doubtful(number, marks)
+        return _by_column(number, marks)
     if one := _ONE_MARK.fullmatch(number):
-        fits = len(marks) != 1 or one.group(1) in marks
-        return number.replace(",", ".") if fits else "x"
+        return number.replace(",", ".") if len(marks) != 1 or one.group(1) in marks else _NO_NUMBER
     for mark, grouped in _GROUPED.items():
         if (found := grouped.fullmatch(number)) and (not marks or mark in marks):
             return number.replace(found["group"], "").replace(",", ".")
-    return "x"
+    return _NO_NUMBER
 
 
-def _doubtful(number: str, marks: frozenset[str]) -> str | None:
-    """Read "1,234" by the column's marks: decimal, thousands, or not to be decided."""
+def _by_column(number: str, marks: frozenset[str]) -> str | None:
+    """Read "1,234" by the marks of its column: decimal, thousands, or not to be decided."""
     written = "," if "," in number else "."
     if marks == {written} or (written == "." and not marks):
         return number.replace(",", ".")

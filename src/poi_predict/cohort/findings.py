@@ -37,7 +37,7 @@ class Finding:
     message : str
         Rule, what was found, remedy. No value, no identifier.
     rows : tuple of int
-        Data rows concerned, 1 for the first row under the header; empty if the column as a whole is concerned.
+        Data rows concerned, 1 for the first row under the header; empty if the whole column is concerned.
     """
 
     severity: Severity
@@ -64,7 +64,7 @@ class Findings(Sequence[Finding]):
     Examples
     --------
     >>> findings = Findings.of([
-    ...     Finding("warning", "fsh", "typical_range", "fsh is usually 25 to 150 IU/L; 1 of 9 rows is not.", (4,)),
+    ...     Finding("warning", "fsh", "typical_range", "fsh is usually lower; 1 of 9 rows is not.", (4,)),
     ...     Finding("error", "amh", "unknown_unit", "amh must be in a known unit; it is not."),
     ... ])
     >>> [finding.column for finding in findings]
@@ -141,8 +141,11 @@ class Findings(Sequence[Finding]):
             Raise only for errors about a column or the table as a whole.
         """
         errors = [f for f in self.errors if not (permit_row_errors and f.concerns_rows)]
-        if not errors:
-            return
-        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        lines = "".join(f"\n  - {finding.message}" for finding in errors)
-        raise CohortError(f"{source} cannot be used; it has {count}:{lines}")
+        if errors:
+            raise CohortError(Findings.of(errors).refusal(source))
+
+    def refusal(self, source: str) -> str:
+        """Return the message that lists every error of the table called `source`."""
+        count = "1 error" if len(self.errors) == 1 else f"{len(self.errors)} errors"
+        lines = "".join(f"\n  - {finding.message}" for finding in self.errors)
+        return f"{source} cannot be used; it has {count}:{lines}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings
@@ -20,6 +21,7 @@ __all__ = ["ColumnPlan", "accepted_units", "plan_columns"]
 
 _REMARKS = frozenset({"baseline", "basal", "serum", "before", "pre", "post", "after", "total", "mean"})
 _SHOWN_UNITS = 6
+_COMPARED_HEADERS = 300  # comparing every header of a wide table with every alias would take seconds
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,14 @@ def plan_columns(
     Returns
     -------
     tuple of list
-        The plans, and what was found wrong with headers and units. A column whose unit is at fault has no plan:
-        its numbers mean nothing.
+        The plans, and what was found wrong with headers and units. A column whose unit is at fault has no
+        plan: its numbers mean nothing.
 
     Examples
     --------
     >>> from poi_predict.cohort.codebook import read_codebook
-    >>> plans, findings = plan_columns(("Age", "AMH [pmol/L]"), read_codebook(), ReadingSettings(), ("age",))
+    >>> headers = ("Age", "AMH [pmol/L]")
+    >>> plans, findings = plan_columns(headers, read_codebook(), ReadingSettings(), ("age",))
     >>> [(plan.variable.name, round(plan.factor, 3)) for plan in plans], findings
     ([('age', 1.0), ('amh', 0.14)], [])
     """
@@ -77,7 +80,9 @@ def plan_columns(
     }
     claimed = {position for positions in matched.values() for position in positions}
     unclaimed = {i: header for i, header in open_headers.items() if i not in claimed}
-    matched |= _match_names(unclaimed, [variable for name, variable in codebook.items() if name not in matched])
+    matched |= _match_names(
+        unclaimed, [variable for name, variable in codebook.items() if name not in matched]
+    )
 
     plans: list[ColumnPlan] = []
     findings: list[Finding] = []
@@ -142,26 +147,31 @@ def _with_factor(plan: ColumnPlan, codebook: Codebook) -> tuple[list[ColumnPlan]
     variable = plan.variable
     if variable.unit is None or not variable.is_numeric:
         return [plan], []
-    facts = {"column": plan.shown, "accepted": accepted_units(variable), "unit": variable.unit}
     declared, stated = plan.mapping.unit, _unit_in_header(plan, codebook)
-    for unit, place in ((declared, "study"), (stated, "header")):
-        if unit is None:
-            continue
-        if (reason := variable.refusal(unit)) is not None:
-            return [], [column_finding("refused_unit", variable.name, **facts | {"unit": unit}, reason=reason)]
-        if variable.factor(unit) is None:
-            return [], [column_finding("unknown_unit", variable.name, **facts, place=place)]
-    factors = {unit: variable.factor(unit) for unit in (declared, stated) if unit is not None}
-    if len(set(factors.values())) > 1:
-        units = {"declared": declared, "unit": stated}
-        return [], [column_finding("contradicting_unit", variable.name, **facts | units)]
-    factor = next(iter(factors.values()), None)
-    if factor is not None:
-        return [ColumnPlan(variable, plan.position, plan.header, plan.mapping, factor)], []
+    if fault := _unit_fault(plan, declared, stated):
+        return [], [fault]
+    unit = declared or stated
+    if unit is not None:
+        return [replace(plan, factor=variable.factor(unit) or 1.0)], []
     canonical_name = header_key(plan.header) == header_key(variable.name)
     if canonical_name or not variable.has_rival_units:
         return [plan], []
-    return [plan], [column_finding("unit_assumed", variable.name, **facts)]
+    return [plan], [column_finding("unit_assumed", variable.name, column=plan.shown, unit=variable.unit)]
+
+
+def _unit_fault(plan: ColumnPlan, declared: str | None, stated: str | None) -> Finding | None:
+    """Return what is wrong with the unit that the study declares or the header states, if anything is."""
+    variable = plan.variable
+    facts = {"column": plan.shown, "accepted": accepted_units(variable)}
+    for unit, place in ((declared, "study"), (stated, "header")):
+        if unit is None or variable.factor(unit) is not None:
+            continue
+        if (reason := variable.refusal(unit)) is not None:
+            return column_finding("refused_unit", variable.name, **facts, unit=unit, reason=reason)
+        return column_finding("unknown_unit", variable.name, **facts, place=place)
+    if declared and stated and variable.factor(declared) != variable.factor(stated):
+        return column_finding("contradicting_unit", variable.name, **facts, declared=declared, unit=stated)
+    return None
 
 
 def _unit_in_header(plan: ColumnPlan, codebook: Codebook) -> str | None:
@@ -200,7 +210,7 @@ def _absent(
 ) -> Finding:
     """Return the finding that a column is not there, with the column that may be meant."""
     wanted = [mapping.column] if mapping else [variable.name, *variable.aliases]
-    by_key = {header_key(header): shown_header(header) for header in headers}
+    by_key = {header_key(header): shown_header(header) for header in islice(headers, _COMPARED_HEADERS)}
     found = next((key for name in wanted if (key := nearest_name(header_key(name), by_key))), None)
     near = "" if found is None else f' (is it "{by_key[found]}"?)'
     if not needed:

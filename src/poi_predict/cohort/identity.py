@@ -9,41 +9,54 @@ import pandas as pd
 
 from poi_predict.cohort.rules import column_finding, row_findings
 from poi_predict.cohort.spelling import plain_text
-from poi_predict.cohort.table_cells import number_text
+from poi_predict.cohort.table_cells import as_texts
 
 if TYPE_CHECKING:
     from poi_predict.cohort.findings import Finding
 
 __all__ = ["check_origin", "number_rows", "parse_patient_ids"]
 
-_NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>"})
+_NAMELESS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "<na>"})
 
 
 def parse_patient_ids(
-    cells: pd.Series, row_number: np.ndarray, shown: str
+    cells: pd.Series, row_number: np.ndarray, shown: str = "patient_id"
 ) -> tuple[pd.Series, list[Finding]]:
     """Return the identifiers exactly as given, and what is doubtful about them.
 
-    A whole number stored as a floating-point one (12.0 in a workbook) is the text "12".
+    A whole number that a file stores as a floating-point one (12.0 in a workbook) is the text "12".
 
-    >>> ids, findings = parse_patient_ids(pd.Series(["007", "7", "007"], dtype="str"), np.array([1, 2, 3]), "id")
+    Parameters
+    ----------
+    cells : Series of float64 or text, shape (n,)
+        Cells as they stand in the file.
+    row_number : array of int, shape (n,)
+        Number of each row in the source.
+    shown : str
+        What messages call the column.
+
+    Examples
+    --------
+    >>> cells = pd.Series(["007", "7", "007"], dtype="str")
+    >>> ids, findings = parse_patient_ids(cells, np.array([1, 2, 3]))
     >>> ids.tolist(), [finding.rule for finding in findings]
     (['007', '7', '007'], ['repeated_patient_id'])
     """
-    ids = (cells.map(number_text) if cells.dtype == "float64" else cells).astype("str")
+    ids = as_texts(cells)
     codes, distinct = pd.factorize(ids, use_na_sentinel=True)
     folded = pd.Series([plain_text(name) for name in distinct], dtype="str")
-    nameless = np.append(folded.isin(_NO_NAME).to_numpy(dtype=bool), True)[codes]
-    repeated = ids.duplicated().to_numpy(dtype=bool) & ~nameless
-    alike = np.append(folded.duplicated(keep=False).to_numpy(dtype=bool), False)[codes] & ~nameless
+    nameless_spelling = folded.isin(_NAMELESS).to_numpy(dtype=bool)
+    shared_spelling = folded.duplicated(keep=False).to_numpy(dtype=bool)
+    nameless = np.append(nameless_spelling, [True])[codes]
+    broken = {
+        "empty_patient_id": nameless,
+        "repeated_patient_id": ids.duplicated().to_numpy(dtype=bool) & ~nameless,
+        "similar_patient_id": np.append(shared_spelling, [False])[codes] & ~nameless,
+    }
     findings = [
         finding
-        for code, broken in (
-            ("empty_patient_id", nameless),
-            ("repeated_patient_id", repeated),
-            ("similar_patient_id", alike),
-        )
-        for finding in row_findings(code, "patient_id", broken, row_number, column=shown)
+        for code, rows in broken.items()
+        for finding in row_findings(code, "patient_id", rows, row_number, column=shown)
     ]
     return ids.where(~nameless), findings
 
@@ -54,11 +67,16 @@ def number_rows(row_number: np.ndarray) -> tuple[pd.Series, list[Finding]]:
     return ids, [column_finding("no_patient_id", "patient_id")]
 
 
-def check_origin(data: pd.DataFrame, row_number: np.ndarray) -> tuple[bool, list[Finding]]:
-    """Return whether the rows are SYNTHETIC, and the finding that only some of them are."""
+def check_origin(data: pd.DataFrame) -> tuple[bool, list[Finding]]:
+    """Return whether rows are SYNTHETIC, and the finding that only some of them are.
+
+    >>> check_origin(pd.DataFrame({"data_origin": ["synthetic", "synthetic"]}))
+    (True, [])
+    """
     if "data_origin" not in data:
         return False, []
     synthetic = (data["data_origin"] == "synthetic").to_numpy(dtype=bool)
-    if synthetic.all():
-        return True, []
-    return bool(synthetic.any()), row_findings("mixed_origin", "data_origin", synthetic, row_number)
+    count, total = int(synthetic.sum()), len(data)
+    if count in (0, total):
+        return count > 0, []
+    return True, [column_finding("mixed_origin", "data_origin", count=count, total=total)]

@@ -1,4 +1,4 @@
-"""Numbers as laboratories and clinics write them: "1,5", "<0.02", "ND", "3.6 pmol/L", "5×10⁶".
+"""A column of laboratory values or other numbers, some censored, some in a unit of their own.
 
 A result below the detection limit is a result: it is kept as left-censored at its limit, never as zero and
 never as missing (Helsel 2012, *Statistics for Censored Environmental Data*, doi 10.1002/9781118162729).
@@ -8,62 +8,31 @@ without any limit are faults.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from poi_predict.cohort.decimals import decimal_marks, parse_mantissa
+from poi_predict.cohort.lab_spelling import NumberParts, means_undetected, take_apart
 from poi_predict.cohort.missing import missing_spellings
-from poi_predict.cohort.spelling import header_key, plain_text
+from poi_predict.cohort.spelling import plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from poi_predict.cohort.codebook import Variable
     from poi_predict.cohort.mapping import Decimal
 
 __all__ = ["LabValues", "parse_lab_values"]
 
 BoolArray = npt.NDArray[np.bool_]
-
-_CELL = re.compile(
-    r"""
-    (?P<sign> <=|=<|>=|=>|<|>|≤|≥|⩽|⩾|≦|≧ )? \s*
-    (?P<mantissa> [+-]?[.,]?\d(?:[\d.,'’ ]*\d)? )
-    (?: e(?P<exponent>[+-]?\d+) | \s?[x×*·]\s?10\s?\^\s?(?P<power>[+-]?\d+) | \^(?P<bare_power>\d+) )?
-    \s* (?P<unit> .*)
-    """,
-    re.VERBOSE | re.ASCII,
-)
-_LESS_THAN = re.compile(
-    r"^(?:less than|lower than|smaller than|below|under|kleiner als|unter|inférieur à|小于|低于)\s*(?=[\d.,])"
-)
-_MORE_THAN = re.compile(
-    r"^(?:more than|greater than|higher than|above|over|größer als|über|supérieur à|大于|高于)\s*(?=[\d.,])"
-)
-_WORD_THEN_LIMIT = re.compile(r"(?P<word>[^\d<]+?)[\s(:,;]*(?P<limit><.*?)\)?")
-_UNDETECTED = frozenset(
-    header_key(word)
-    for word in (
-        "nd", "undetectable", "undetected", "undetect", "not detected", "not detectable", "non detectable", "non-detect",
-        "none detected", "below detection", "below detection limit", "below the detection limit", "below detectable",
-        "below limit of detection", "below the limit of detection", "detection limit", "below lod", "lod", "below loq",
-        "loq", "lloq", "below lloq", "llod", "bdl", "blq", "blod", "bloq", "bql", "udl", "below limit", "below range",
-        "below assay limit", "unmeasurable", "not measurable", "unmeasurably low", "too low", "nn", "nicht nachweisbar",
-        "nicht messbar", "unter nachweisgrenze", "unter der nachweisgrenze", "indétectable", "non détectable",
-        "indetectable", "no detectable", "non rilevabile", "niet detecteerbaar", "niet aantoonbaar", "未检出", "检测不出",
-        "测不出", "未测出", "低于检测限", "低于检测下限", "低于检出限", "検出せず", "検出限界以下", "測定限界以下",
-    )
-)  # fmt: skip
+FloatArray = npt.NDArray[np.float64]
 
 
 class _State(IntEnum):
-    """What one cell turned out to be."""
+    """What one cell turned out to be; the faults come last and carry the codes of their rules."""
 
     NUMBER = 0
     MISSING = 1
@@ -77,15 +46,7 @@ class _State(IntEnum):
 
 
 _FAULTS = tuple(state for state in _State if state >= _State.NOT_A_NUMBER)
-
-
-class _Parts(NamedTuple):
-    """A cell taken apart: sign, mantissa, power of ten, unit."""
-
-    sign: str
-    mantissa: str
-    power: int
-    unit: str
+_SIGNS = {"": _State.NUMBER, "<": _State.BELOW, ">": _State.ABOVE}
 
 
 @dataclass(frozen=True)
@@ -104,21 +65,16 @@ class LabValues:
         Written as zero although the variable can only be undetectable; included in `below`.
     borrowed : array of bool, shape (n,)
         Censored without a limit of its own, at the smallest limit of the column; included in `below`.
-    faults : mapping of str to array of bool
+    faults : dict of str to array of bool
         Rows that cannot be used, by rule.
     """
 
-    values: npt.NDArray[np.float64]
+    values: FloatArray
     below: BoolArray
     above: BoolArray
     zero: BoolArray
     borrowed: BoolArray
-    faults: Mapping[str, BoolArray]
-
-    @property
-    def unusable(self) -> BoolArray:
-        """Rows with any fault."""
-        return np.logical_or.reduce([np.zeros(len(self.values), dtype=bool), *self.faults.values()])
+    faults: dict[str, BoolArray]
 
 
 def parse_lab_values(
@@ -130,7 +86,7 @@ def parse_lab_values(
     detection_limit: float | None = None,
     missing: frozenset[str] | None = None,
 ) -> LabValues:
-    """Read a column of numbers, some of them censored, some with a unit of their own.
+    """Read a column of numbers as laboratories and clinics write them.
 
     Parameters
     ----------
@@ -159,141 +115,119 @@ def parse_lab_values(
     >>> amh = parse_lab_values(cells, read_codebook()["amh"])
     >>> amh.values.round(3).tolist(), amh.below.tolist()
     ([0.08, 0.02, 0.02, 0.196, nan], [False, True, True, False, False])
-    >>> sorted(rule for rule, rows in parse_lab_values(cells[2:3], read_codebook()["amh"]).faults.items() if rows.any())
+    >>> without_limit = parse_lab_values(cells[2:3], read_codebook()["amh"])
+    >>> [rule for rule, rows in without_limit.faults.items() if rows.any()]
     ['no_detection_limit']
     """
     missing = missing_spellings() if missing is None else missing
     if cells.dtype == "float64":
-        numbers = cells.to_numpy(dtype=np.float64, copy=True)
-        state = np.where(np.isnan(numbers), _State.MISSING, _State.NUMBER)
-        state[np.isinf(numbers)] = _State.NOT_A_NUMBER
-        state[np.isin(numbers, _missing_numbers(missing))] = _State.MISSING
-        values = np.where(state == _State.NUMBER, numbers * factor, np.nan)
+        values, state = _read_numbers(cells.to_numpy(dtype=np.float64), missing)
+        values = values * factor
     else:
         codes, distinct = pd.factorize(cells, use_na_sentinel=True)  # each spelling is read once
-        value_of, state_of = _read_spellings(pd.Index(distinct), variable, factor, decimal, missing)
-        values = np.append(value_of, np.nan)[codes]
-        state = np.append(state_of, _State.MISSING)[codes]
-    return _censored(values, state, variable, None if detection_limit is None else detection_limit * factor)
+        column = _Column(variable, factor, decimal, missing)
+        value_of, state_of = column.read_spellings(pd.Series(distinct, dtype="str"))
+        values = np.append(value_of, [np.nan])[codes]
+        state = np.append(state_of, [_State.MISSING])[codes]
+    limit = None if detection_limit is None else detection_limit * factor
+    return _with_limits(values, state, variable, limit)
 
 
-def _censored(
-    values: npt.NDArray[np.float64], state: npt.NDArray[np.int64], variable: Variable, limit: float | None
+def _read_numbers(numbers: FloatArray, missing: frozenset[str]) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Read cells that the file itself holds as numbers; a study may use a number for "missing", as 999."""
+    codes = [float(text) for text in missing if text.lstrip("-").replace(".", "", 1).isdecimal()]
+    state = np.full(len(numbers), _State.NUMBER, dtype=np.int64)
+    state[np.isnan(numbers) | np.isin(numbers, codes)] = _State.MISSING
+    state[np.isinf(numbers)] = _State.NOT_A_NUMBER
+    return np.where(state == _State.NUMBER, numbers, np.nan), state
+
+
+def _with_limits(
+    values: FloatArray, state: npt.NDArray[np.int64], variable: Variable, limit: float | None
 ) -> LabValues:
     """Set censored values to their limits and collect the faults."""
-    zero = variable.censorable & (state == _State.NUMBER) & (values == 0)
-    unstated = (state == _State.UNDETECTED) | zero
+    nowhere = np.zeros(len(values), dtype=bool)
+    zero = (state == _State.NUMBER) & (values == 0) if variable.censorable else nowhere
     stated = state == _State.BELOW
+    unstated = (state == _State.UNDETECTED) | zero
     faults = {fault.name.lower(): state == fault for fault in _FAULTS}
-    none = np.zeros(len(values), dtype=bool)
-    borrowed = none
+    borrowed = nowhere
     if not variable.censorable:
         faults["not_censorable"] = stated | unstated
     elif limit is None and stated.any():
-        limit = float(values[stated].min())
-        borrowed = unstated
-    if limit is None:
-        faults["no_detection_limit"] = unstated if variable.censorable else none
-    else:
+        limit, borrowed = float(values[stated].min()), unstated
+    elif limit is None:
+        faults["no_detection_limit"] = unstated
+    if limit is not None:
         values = np.where(unstated, limit, values)
-    unusable = np.logical_or.reduce(list(faults.values()))
+    usable = ~np.logical_or.reduce(list(faults.values()))
     return LabValues(
-        values=np.where(unusable, np.nan, values),
-        below=(stated | unstated) & ~unusable,
+        values=np.where(usable, values, np.nan),
+        below=(stated | unstated) & usable,
         above=state == _State.ABOVE,
-        zero=zero & ~unusable,
-        borrowed=borrowed & ~unusable,
+        zero=zero & usable,
+        borrowed=borrowed & usable,
         faults=faults,
     )
 
 
-def _read_spellings(
-    distinct: pd.Index, variable: Variable, factor: float, decimal: Decimal, missing: frozenset[str]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Read each distinct spelling of a column: canonical value and state."""
-    texts = distinct.to_series(index=range(len(distinct)))
-    values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, copy=True)
-    plain = np.isfinite(values) & ~texts.str.strip().isin(missing).to_numpy(dtype=bool)
-    if decimal == ",":
-        plain &= ~texts.str.contains(".", regex=False).to_numpy(dtype=bool)
-    values = np.where(plain, values * factor, np.nan)
-    state = np.where(plain, _State.NUMBER, _State.NOT_A_NUMBER)
+@dataclass(frozen=True)
+class _Column:
+    """How the cells of one column are read."""
 
-    apart: dict[int, _Parts] = {}
-    for i in np.flatnonzero(~plain):
-        found = _take_apart(plain_text(texts.iloc[i]), missing)
-        if isinstance(found, _State):
-            state[i] = found
-        else:
-            apart[int(i)] = found
-    if not apart:
+    variable: Variable
+    factor: float
+    decimal: Decimal
+    missing: frozenset[str]
+
+    def read_spellings(self, texts: pd.Series) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+        """Read distinct spellings: canonical value and state of each.
+
+        Numbers that need no interpretation are read at once; only the others are taken apart.
+        """
+        numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
+        plain = np.isfinite(numbers) & ~texts.str.strip().isin(self.missing).to_numpy(dtype=bool)
+        if self.decimal == ",":
+            plain &= ~texts.str.contains(".", regex=False).to_numpy(dtype=bool)
+        parts = {int(i): self._classify(texts.iloc[i]) for i in np.flatnonzero(~plain)}
+        marks = self._decimal_marks([p for p in parts.values() if isinstance(p, NumberParts)], texts[plain])
+        values = np.where(plain, numbers * self.factor, np.nan)
+        state = np.full(len(texts), _State.NUMBER, dtype=np.int64)
+        for i, part in parts.items():
+            values[i], state[i] = (np.nan, part) if isinstance(part, _State) else self._evaluate(part, marks)
+        if self.decimal == "auto" and marks == {","}:
+            # In a column of decimal commas, "1.234" may be 1.234 or 1234
+            doubtful = plain & texts.str.fullmatch(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*").to_numpy(dtype=bool)
+            values[doubtful], state[doubtful] = np.nan, _State.AMBIGUOUS_DECIMAL
         return values, state
-    marks = (
-        frozenset(decimal) if decimal != "auto" else decimal_marks(parts.mantissa for parts in apart.values())
-    )
-    if decimal == "auto" and any("," in parts.mantissa for parts in apart.values()):
-        marks |= decimal_marks(texts[plain])
-    for i, parts in apart.items():
-        values[i], state[i] = _evaluate(parts, variable, factor, marks)
-    if decimal == "auto" and marks == {","}:
-        _doubt_points(texts, plain, values, state)
-    return values, state
 
+    def _classify(self, text: str) -> _State | NumberParts:
+        plain = plain_text(text)
+        if plain in self.missing:
+            return _State.MISSING
+        if means_undetected(plain):
+            return _State.UNDETECTED
+        return take_apart(plain) or _State.NOT_A_NUMBER
 
-def _missing_numbers(missing: frozenset[str]) -> list[float]:
-    """Return the numbers among the spellings of "missing", such as 999."""
-    return [float(text) for text in missing if text.lstrip("-").replace(".", "", 1).isdecimal()]
+    def _decimal_marks(self, parts: list[NumberParts], plain: pd.Series) -> frozenset[str]:
+        """Return the decimal marks declared, or those that the column shows; points matter beside commas."""
+        if self.decimal != "auto":
+            return frozenset(self.decimal)
+        marks = decimal_marks(part.mantissa for part in parts)
+        if any("," in part.mantissa for part in parts):
+            marks |= decimal_marks(plain)
+        return marks
 
-
-def _doubt_points(
-    texts: pd.Series, plain: BoolArray, values: npt.NDArray[np.float64], state: npt.NDArray[np.int64]
-) -> None:
-    """Mark "1.234" as ambiguous in a column whose decimal mark is the comma: 1.234 or 1234."""
-    doubtful = plain & texts.str.strip().str.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}").to_numpy(dtype=bool)
-    values[doubtful] = np.nan
-    state[doubtful] = _State.AMBIGUOUS_DECIMAL
-
-
-def _take_apart(text: str, missing: frozenset[str]) -> _Parts | _State:
-    if text in missing:
-        return _State.MISSING
-    if header_key(text) in _UNDETECTED:
-        return _State.UNDETECTED
-    text = _MORE_THAN.sub(">", _LESS_THAN.sub("<", text)).replace("−", "-")
-    worded = _WORD_THEN_LIMIT.fullmatch(text)
-    if worded and header_key(worded["word"]) in _UNDETECTED:
-        text = worded["limit"]
-    cell = _CELL.fullmatch(text)
-    if cell is None:
-        return _State.NOT_A_NUMBER
-    mantissa, power = cell["mantissa"], int(cell["exponent"] or cell["power"] or 0)
-    if cell["bare_power"]:
-        if mantissa != "10":
-            return _State.NOT_A_NUMBER
-        mantissa, power = "1", int(cell["bare_power"])
-    sign = "" if not cell["sign"] else "<" if set(cell["sign"]) & set("<≤⩽≦") else ">"
-    unit = cell["unit"]
-    if sign == "<" and header_key(unit) in _UNDETECTED:
-        unit = ""
-    return _Parts(sign, mantissa, power, unit)
-
-
-def _evaluate(
-    parts: _Parts, variable: Variable, factor: float, marks: frozenset[str]
-) -> tuple[float, _State]:
-    """Return the canonical value of a cell taken apart, and what it is."""
-    mantissa = parse_mantissa(parts.mantissa, marks)
-    if mantissa is None:
-        return np.nan, _State.AMBIGUOUS_DECIMAL
-    try:
+    def _evaluate(self, parts: NumberParts, marks: frozenset[str]) -> tuple[float, _State]:
+        """Return the canonical value of a cell taken apart, and what it is."""
+        mantissa = parse_mantissa(parts.mantissa, marks)
+        if mantissa is None:
+            return np.nan, _State.AMBIGUOUS_DECIMAL
+        factor = self.variable.factor(parts.unit) if parts.unit else self.factor
+        if factor is None:
+            refused = self.variable.refusal(parts.unit) is not None
+            return np.nan, _State.REFUSED_CELL_UNIT if refused else _State.UNKNOWN_CELL_UNIT
         number = float(f"{mantissa}e{parts.power}")
-    except ValueError:
-        return np.nan, _State.NOT_A_NUMBER
-    if not np.isfinite(number) or (parts.sign == "<" and number <= 0):
-        return np.nan, _State.NOT_A_NUMBER
-    own_factor = variable.factor(parts.unit) if parts.unit else factor
-    if own_factor is None:
-        refused = variable.refusal(parts.unit) is not None
-        return np.nan, _State.REFUSED_CELL_UNIT if refused else _State.UNKNOWN_CELL_UNIT
-    state = {"": _State.NUMBER, "<": _State.BELOW, ">": _State.ABOVE}[parts.sign]
-    return number * own_factor, state
+        if not np.isfinite(number) or (parts.sign == "<" and number <= 0):
+            return np.nan, _State.NOT_A_NUMBER
+        return number * factor, _SIGNS[parts.sign]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.spelling import level_key, plain_text
-from poi_predict.cohort.table_cells import number_text
+from poi_predict.cohort.table_cells import as_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,12 +33,12 @@ class LevelValues:
     ----------
     values : Series, shape (n,)
         Binary: float64 1, 0, NaN. Otherwise text: a level, levels joined by "+", or NaN.
-    faults : mapping of str to array of bool
+    faults : dict of str to array of bool
         Rows that cannot be used, by rule.
     """
 
     values: pd.Series
-    faults: Mapping[str, npt.NDArray[np.bool_]]
+    faults: dict[str, npt.NDArray[np.bool_]]
 
 
 class _Unusable(NamedTuple):
@@ -71,18 +71,19 @@ def parse_levels(
     --------
     >>> from poi_predict.cohort.codebook import read_codebook
     >>> codebook = read_codebook()
-    >>> parse_levels(pd.Series(["AD-MSC", "UC-MSC", "NA"], dtype="str"), codebook["cell_source"]).values.tolist()
+    >>> sources = pd.Series(["AD-MSC", "UC-MSC", "NA"], dtype="str")
+    >>> parse_levels(sources, codebook["cell_source"]).values.tolist()
     ['adipose', 'umbilical_cord', nan]
-    >>> parse_levels(pd.Series(["PRP + HRT", "none"], dtype="str"), codebook["adjuvant"]).values.tolist()
+    >>> adjuvants = pd.Series(["PRP + HRT", "none"], dtype="str")
+    >>> parse_levels(adjuvants, codebook["adjuvant"]).values.tolist()
     ['hrt+prp', 'none']
     >>> parse_levels(pd.Series([1.0, 0.0]), codebook["menses_resumed"]).values.tolist()
     [1.0, 0.0]
     """
     missing = missing_spellings() if missing is None else missing
-    texts = cells.map(number_text).astype("str") if cells.dtype == "float64" else cells
-    codes, distinct = pd.factorize(texts, use_na_sentinel=True)  # each spelling is read once
-    read = _reader(variable, dict(spellings or {}), missing)
-    found = [*map(read, distinct), None]
+    codes, distinct = pd.factorize(cells, use_na_sentinel=True)  # each spelling is read once
+    read = _reader(variable, spellings or {}, missing)
+    found = [*map(read, as_texts(pd.Series(distinct))), None]
     faults = {
         rule: np.array([isinstance(item, _Unusable) and item.rule == rule for item in found])[codes]
         for rule in ("unknown_level", "contradicting_levels")
@@ -97,10 +98,9 @@ def parse_levels(
 def _reader(
     variable: Variable, own: Mapping[str, str], missing: frozenset[str]
 ) -> Callable[[Any], str | _Unusable | None]:
-    known = variable.spellings()
-    known |= {
-        level_key(text): known[level_key(level)] for text, level in own.items() if level_key(level) in known
-    }
+    known = dict(variable.level_of)
+    meant = {level_key(text): known.get(level_key(level)) for text, level in own.items()}
+    known |= {text: level for text, level in meant.items() if level is not None}
     if variable.kind == "multi":
         return lambda cell: _read_several(cell, known, missing)
     if not variable.levels:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from poi_predict.cohort.reading import Cohort
 
     from poi_predict.cohort.endpoint import EndpointSettings
+    from poi_predict.cohort.reading import Cohort
 
 __all__ = ["AnalysisSet", "InclusionRule", "build_analysis_set"]
 

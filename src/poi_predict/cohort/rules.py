@@ -23,145 +23,160 @@ class Rule(NamedTuple):
     text: str
 
 
-RULES: dict[str, Rule] = {
-    # --- the table ----------------------------------------------------------------------------------------
+_TABLE = {
     "unreadable": Rule("error", "{reason}"),
     "no_rows": Rule("error", "A cohort must hold at least one row; the table has a header only. Add rows."),
-    "no_header": Rule(
-        "error",
-        "The first row must hold column names; here it holds numbers. Add a header row.",
-    ),
+    "no_header": Rule("error", "The first row must hold column names; it holds numbers. Add a header row."),
     "wrong_delimiter": Rule(
         "error",
-        "The table must have several columns; it has one, and its header holds {count} of the separator "
-        '{separator}. Set cohort.delimiter = "{written}" or "auto".',
+        "The table must have several columns; it has one, whose header holds a {separator} {count} "
+        'times. Set cohort.delimiter = "{written}" or "auto".',
     ),
     "overlong_row": Rule(
         "error",
-        "A row must not have more cells than the header; {rows} longer. Quote cells that hold the separator, or "
-        "separate columns by semicolons where commas are decimal marks.",
+        "A row must not have more cells than the header; {rows} longer. Put cells that hold the "
+        "separator in quotes, or separate columns by semicolons where the comma is the decimal mark.",
     ),
-    # --- columns ------------------------------------------------------------------------------------------
+    "mixed_origin": Rule(
+        "error",
+        "SYNTHETIC and clinic rows must not be in one table; {count} of {total} rows are SYNTHETIC. "
+        "Separate them.",
+    ),
+}
+_COLUMNS = {
     "missing_column": Rule(
         "error", "{column} must be a column of the table; it is not there{near}. {remedy}"
     ),
     "unused_mapping": Rule(
         "warning",
-        "{column} is mapped to a column that the table does not have{near}. Correct columns.{column}, or remove it.",
+        "{column} should be a column of the table, as it is mapped; it is not there{near}. Correct or "
+        "remove columns.{column}.",
     ),
     "duplicated_header": Rule(
-        "error",
-        "{column} must be one column; {count} columns are called the same. Rename or remove the others.",
+        "error", "{column} must be one column; {count} columns have its name. Rename or remove the others."
     ),
     "ambiguous_column": Rule(
         "error",
-        "{column} must be one column; {count} columns could be it ({headers}). Name one of them in columns.{column}.",
+        "{column} must be one column; {count} could be it ({headers}). Name one of them in "
+        "columns.{variable}.",
     ),
     "unknown_unit": Rule(
         "error",
-        "{column} must be in a known unit; the {place} names another one. Use one of {accepted}, or state the unit "
-        "in columns.{variable}.unit.",
+        "{column} must be in a known unit; the one that the {place} names is not. Use one of "
+        "{accepted}, in the header or in columns.{variable}.unit.",
     ),
     "refused_unit": Rule("error", "{column} must not be in {unit}: {reason}. Use one of {accepted}."),
     "contradicting_unit": Rule(
         "error",
-        "{column} must be in one unit; the study declares {declared} and the header says {unit}. Correct one.",
+        "{column} must be in one unit; the study declares {declared} and the header says {unit}. "
+        "Correct one.",
     ),
     "unit_assumed": Rule(
         "warning",
-        "{column} states no unit, so {unit} is assumed. State it in the header or in columns.{variable}.unit.",
+        "{column} should state its unit; it does not, and {unit} is assumed. State it in the header or "
+        "in columns.{variable}.unit.",
     ),
     "unknown_mapped_level": Rule(
         "error",
-        "columns.{variable}.levels must map to levels of {variable}; {count} of its targets {are} none. Use {accepted}.",
+        "columns.{variable}.levels must map to levels of {variable}; {count} of its targets {are} none."
+        " Use {accepted}.",
     ),
     "all_missing": Rule(
-        "error", "{column} must hold values; every one of the {total} rows is missing. {remedy}"
+        "error",
+        "{column} must hold values, as the study uses it; all {total} rows are missing or unusable. "
+        "Fill the column, or leave it out of the study.",
     ),
-    "empty_column": Rule("warning", "{column} is missing in every one of the {total} rows."),
-    # --- cells --------------------------------------------------------------------------------------------
+    "empty_column": Rule(
+        "warning",
+        "{column} should hold values; all {total} rows are missing or unusable. Fill it if you can.",
+    ),
+}
+_CELLS = {
     "not_a_number": Rule(
         "error",
-        '{column} must be a number, "<limit" where a limit exists, or empty; {rows} none of these. Correct the '
-        "cells, or list their spelling of missing in cohort.missing.",
+        '{column} must be a number, "<limit" where it may be below detection, or empty; {rows} none of '
+        "these. Correct the cells, or list their spelling in cohort.missing.",
     ),
     "ambiguous_decimal": Rule(
         "error",
-        "{column} must be written so that the decimal mark is clear; {rows} readable in two ways. State "
+        "{column} must leave no doubt about its decimal mark; {rows} readable in two ways. State "
         'columns.{variable}.decimal = "," or ".".',
     ),
     "unknown_cell_unit": Rule(
         "error",
-        "{column} must be in a known unit; {rows} in another one. Use one of {accepted} in the cells.",
+        "{column} must be in known units; {rows} in another one. Use one of {accepted} inside the "
+        "cells, or none.",
     ),
     "refused_cell_unit": Rule(
-        "error",
-        "{column} must be in a unit that can be converted; {rows} in a refused one. Use one of {accepted}.",
+        "error", "{column} must be in units that can be converted; {rows} not. Use one of {accepted}."
     ),
     "no_detection_limit": Rule(
         "error",
-        "{column} below its detection limit needs the limit; {rows} below an unknown one. State "
-        'columns.{variable}.detection_limit, or write "<limit" in the cells.',
+        "{column} below its detection limit, zero included, must come with the limit; {rows} without, "
+        "and no cell of the column gives one. State columns.{variable}.detection_limit, or write "
+        '"<limit" in the cells.',
     ),
     "not_censorable": Rule(
         "error",
-        '{column} must be measured; {rows} given as "<limit" or undetectable. Correct or empty the cells.',
+        '{column} must be a plain number; {rows} given as "<limit" or undetectable. Correct or empty '
+        "the cells.",
     ),
     "borrowed_limit": Rule(
         "warning",
-        "{column} below its detection limit should state the limit; {rows} without one, and the smallest limit of "
-        "the column is taken. State columns.{variable}.detection_limit.",
+        "{column} below its detection limit should come with the limit; {rows} without, and the "
+        "smallest limit of the column is taken. State columns.{variable}.detection_limit.",
     ),
     "zero_recorded": Rule(
         "warning",
-        "{column} cannot be zero, only undetectable; {rows} zero and taken as below the detection limit. Write "
-        '"<limit" instead.',
+        "{column} cannot be zero, only undetectable; {rows} zero, and taken as below the detection "
+        'limit. Write "<limit" instead.',
     ),
     "above_limit": Rule(
         "warning",
-        '{column} should be a number; {rows} given as ">limit", and the limit is taken as the value.',
+        '{column} should be a plain number; {rows} given as ">limit", and the limit is taken as the '
+        "value. Enter the diluted result if there is one.",
     ),
     "unknown_level": Rule(
         "error",
-        "{column} must be one of {accepted}; {rows} none of them. Correct the cells, or map their spelling in "
-        "columns.{variable}.levels.",
+        "{column} must be one of {accepted}; {rows} none of them. Correct the cells, or map their "
+        "spellings in columns.{variable}.levels.",
     ),
     "contradicting_levels": Rule(
-        "error", '{column} must not name "none" beside another level; {rows} so. Correct the cells.'
+        "error", '{column} must not hold "none" beside another level; {rows} like that. Correct the cells.'
     ),
     "hard_range": Rule(
         "error",
-        "{column} must lie between {low} and {high}{unit}; {rows} outside. Check the unit, correct the cells.",
+        "{column} must lie between {low} and {high}{unit}; {rows} outside. Check the unit and the cells.",
     ),
     "whole_number": Rule("error", "{column} must be a whole number; {rows} not. Correct the cells."),
     "typical_range": Rule(
         "warning", "{column} usually lies between {low} and {high}{unit}; {rows} outside. Check these cells."
     ),
-    # --- identity and origin ------------------------------------------------------------------------------
+}
+_IDENTITY = {
     "no_patient_id": Rule(
         "warning",
-        "{column} is not in the table, so each row is taken as another woman. Add a column if this is wrong.",
+        "{column} should name every woman; the table has no such column, and each row is taken as "
+        "another woman. Add it if some rows are of the same woman.",
     ),
     "empty_patient_id": Rule(
         "error", "{column} must name every woman; {rows} without a name. Fill the cells."
     ),
     "repeated_patient_id": Rule(
         "warning",
-        "{column} repeats; {rows} of women named in an earlier row, and taken as one woman's treatments.",
+        "{column} should be new in each row; {rows} of women named before, and taken as their further "
+        "treatments. Correct the cells if they are other women.",
     ),
     "similar_patient_id": Rule(
         "warning",
-        "{column} should be written alike for one woman; {rows} like another row's but for case or spaces, and "
-        "taken as another woman. Correct the cells if she is the same.",
+        "{column} should be written alike for one woman; {rows} like another but for case or spaces, "
+        "and taken as other women. Correct the cells if they are the same.",
     ),
-    "mixed_origin": Rule(
-        "error",
-        "SYNTHETIC and clinic rows must not be in one table; {rows} SYNTHETIC and the others are not. Separate them.",
-    ),
-    # --- one cell against another -------------------------------------------------------------------------
+}
+_CONSISTENCY = {
     "event_before_treatment": Rule(
         "warning",
-        "{column} should be counted from the treatment; {rows} negative, before it. Check these cells.",
+        "{column} should count from the treatment; {rows} negative, so before it. Check these cells.",
     ),
     "event_without_month": Rule(
         "warning", "{column} should be given where {event} is yes; {rows} without it. Fill the cells."
@@ -171,28 +186,30 @@ RULES: dict[str, Rule] = {
     ),
     "event_after_follow_up": Rule(
         "warning",
-        "follow_up_months must not be shorter than {column}; {rows} so. Correct them, or set "
+        "follow_up_months must not be shorter than {column}; {rows}. Correct them, or set "
         'endpoint.inconsistent = "exclude".',
     ),
     "measured_after_follow_up": Rule(
-        "warning", "{column} should not be later than follow_up_months; {rows} later. Check both cells."
+        "warning", "{column} should not be later than follow_up_months; {rows}. Check both cells."
     ),
     "birth_without_pregnancy": Rule(
         "warning",
-        "live_birth yes should come with clinical_pregnancy yes; {rows} otherwise. Check both cells.",
+        "clinical_pregnancy should be yes where live_birth is yes; {rows} otherwise. Check both cells.",
     ),
     "amenorrhea_exceeds_age": Rule(
         "error",
-        "amenorrhea_months must not be longer than the age; {rows} longer. Check the unit of both columns.",
+        "amenorrhea_months must not be longer than the age; {rows}. Check the unit of both columns.",
     ),
     "amenorrhea_since_childhood": Rule(
         "warning",
-        "amenorrhea_months should begin after the age of {menarche}; {rows} earlier. Check both cells.",
+        "amenorrhea_months should not reach back before the age of {menarche} years; {rows} doing so. "
+        "Check both cells.",
     ),
     "route_without_cells": Rule(
         "warning", "route should be none where cell_source is none; {rows} otherwise. Check both cells."
     ),
 }
+RULES: dict[str, Rule] = _TABLE | _COLUMNS | _CELLS | _IDENTITY | _CONSISTENCY
 
 
 def column_finding(code: str, variable: str, /, **facts: object) -> Finding:
@@ -204,8 +221,7 @@ def column_finding(code: str, variable: str, /, **facts: object) -> Finding:
     'A cohort must hold at least one row; the table has a header only. Add rows.'
     """
     rule = RULES[code]
-    text = rule.text.format(**{"column": variable, "variable": variable} | facts)
-    return Finding(rule.severity, variable, code, text)
+    return Finding(rule.severity, variable, code, _message(rule, variable, facts))
 
 
 def row_findings(
@@ -224,18 +240,22 @@ def row_findings(
     row_number : array of int, shape (n,)
         Number of each row in the source.
     **facts
-        What else the message says; `column` may be given to show more than the name.
+        What else the message says; `column` may be given to show more than the variable's name.
 
     Examples
     --------
-    >>> found = row_findings("whole_number", "previous_births", np.array([False, True]), np.array([1, 2]))
-    >>> found[0].message
+    >>> import numpy as np
+    >>> broken, row_number = np.array([False, True]), np.array([1, 2])
+    >>> row_findings("whole_number", "previous_births", broken, row_number)[0].message
     'previous_births must be a whole number; 1 of 2 rows is not. Correct the cells.'
     """
     rows = tuple(row_number[broken].tolist())
     if not rows:
         return []
-    counted = f"{len(rows)} of {len(row_number)} rows {'is' if len(rows) == 1 else 'are'}"
     rule = RULES[code]
-    text = rule.text.format(**{"column": variable, "variable": variable, "rows": counted} | facts)
-    return [Finding(rule.severity, variable, code, text, rows)]
+    counted = f"{len(rows)} of {len(row_number)} rows {'is' if len(rows) == 1 else 'are'}"
+    return [Finding(rule.severity, variable, code, _message(rule, variable, facts | {"rows": counted}), rows)]
+
+
+def _message(rule: Rule, variable: str, facts: dict[str, object]) -> str:
+    return rule.text.format(**{"column": variable, "variable": variable} | facts)

@@ -33,7 +33,7 @@ def build_schema(data: pd.DataFrame, codebook: Codebook) -> Any:
     -------
     pandera.pandas.DataFrameSchema
     """
-    import pandera.pandas as pa
+    import pandera.pandas as pa  # noqa: PLC0415
 
     columns = {
         name: pa.Column(_dtype(codebook[name]), _checks(codebook[name], pa.Check), nullable=True)
@@ -54,12 +54,14 @@ def find_breaches(data: pd.DataFrame, codebook: Codebook) -> dict[tuple[str, str
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from poi_predict.cohort.codebook import read_codebook
-    >>> breaches = find_breaches(pd.DataFrame({"fsh": [80.0, 5052.0, float("nan")]}), read_codebook())
+    >>> data = pd.DataFrame({"fsh": [80.0, 5052.0, float("nan")]})
+    >>> breaches = find_breaches(data, read_codebook())
     >>> {key: rows.tolist() for key, rows in breaches.items()}
     {('fsh', 'hard_range'): [False, True, False]}
     """
-    import pandera.pandas as pa
+    import pandera.pandas as pa  # noqa: PLC0415
 
     try:
         build_schema(data, codebook).validate(data, lazy=True)

@@ -42,7 +42,7 @@ def plain_text(text: str) -> str:
 def header_key(text: str) -> str:
     r"""Return what identifies a column name: its letters and digits.
 
-    >>> header_key(" Months since\\nlast menses ") == header_key("months_since_last_menses")
+    >>> header_key(" Months since\nlast menses ") == header_key("months_since_last_menses")
     True
     """
     return _NOT_ALPHANUMERIC.sub("", plain_text(text))

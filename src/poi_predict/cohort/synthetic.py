@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+
 __all__ = ["SyntheticCohort", "SyntheticSettings", "make_synthetic_cohort", "write_synthetic_cohort"]
 
 # Averages are set on so many women at least, of whom a small cohort is the head: a cohort of 60 varies as a

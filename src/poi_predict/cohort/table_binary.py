@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from poi_predict.cohort.table_cells import Cells, cell_text, refuse_too_wide
+from poi_predict.cohort.table_cells import (
+    EXACT_INTEGERS,
+    Cells,
+    cell_text,
+    cells_of_objects,
+    refuse_too_wide,
+)
 from poi_predict.errors import CohortError
 from poi_predict.naming import suggest
 
@@ -30,18 +36,19 @@ def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
     Raises
     ------
     CohortError
-        If the workbook is protected, damaged, too large or has no such sheet.
+        If the workbook is protected, too large or has no such sheet.
     """
+    import openpyxl  # noqa: PLC0415
+
     if content.startswith(_OLE2):
         raise CohortError(
-            "A workbook must be an unprotected .xlsx; this one has a password or is an old .xls file."
+            "A workbook must be an unprotected .xlsx; this one has a password or is an old .xls. Save it as "
+            ".xlsx without a password."
         )
-    import openpyxl
-
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(item.file_size for item in archive.infolist()) > _LARGEST_WORKBOOK:
             raise CohortError(
-                "A workbook must be smaller than 2 GiB once unpacked; this one is not. Save it as CSV."
+                "A workbook must be smaller than 2 GiB unpacked; this one is not. Save it as CSV."
             )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and validations that no cell depends on
@@ -59,14 +66,13 @@ def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
 
 def _sheet(book: Any, wanted: str | int) -> Any:
     names = [sheet.title for sheet in book.worksheets]
-    if isinstance(wanted, int):
-        if wanted < len(names):
-            return book.worksheets[wanted]
-        raise CohortError(f"cohort.sheet must be below the number of sheets, {len(names)}; it is {wanted}.")
+    if isinstance(wanted, int) and wanted < len(names):
+        return book.worksheets[wanted]
     if wanted in names:
         return book[wanted]
+    hint = suggest(wanted, names) if isinstance(wanted, str) else ""
     raise CohortError(
-        f'cohort.sheet must be a sheet of the workbook; "{wanted}" is none{suggest(wanted, names)}.'
+        f"cohort.sheet must be a sheet of the workbook; it is none of the {len(names)}{hint}. Correct it."
     )
 
 
@@ -75,18 +81,7 @@ def _cells_of_rows(header: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> Cell
     overlong = np.array([any(cell is not None for cell in row[width:]) for row in rows], dtype=bool)
     columns = list(itertools.zip_longest(*(row[:width] for row in rows)))
     columns += [(None,) * len(rows)] * (width - len(columns))
-    return Cells(
-        [cell_text(name) or "" for name in header], [_column(column) for column in columns], overlong
-    )
-
-
-def _column(cells: tuple[Any, ...]) -> pd.Series:
-    numbers = all(
-        cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool)) for cell in cells
-    )
-    if numbers and not any(isinstance(cell, int) and abs(cell) > 2**53 for cell in cells):
-        return pd.Series(cells, dtype="float64")
-    return pd.Series([cell_text(cell) for cell in cells], dtype="str")
+    return Cells([cell_text(name) or "" for name in header], list(map(cells_of_objects, columns)), overlong)
 
 
 def read_parquet_cells(content: bytes, settings: ReadingSettings) -> Cells:
@@ -95,28 +90,31 @@ def read_parquet_cells(content: bytes, settings: ReadingSettings) -> Cells:
     Raises
     ------
     CohortError
-        If the file is damaged or too wide.
+        If the file is too wide.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     file = pq.ParquetFile(pa.BufferReader(content))
     refuse_too_wide(len(file.schema_arrow.names), settings.max_columns)
-    table = file.read(use_pandas_metadata=False)
+    table = file.read()
     columns = [_arrow_column(table.column(i)) for i in range(table.num_columns)]
     return Cells([str(name) for name in table.column_names], columns, np.zeros(table.num_rows, dtype=bool))
 
 
 def _arrow_column(column: Any) -> pd.Series:
-    """Return an Arrow column without rounding: whole numbers with gaps keep their digits."""
-    import pyarrow as pa
+    """Return an Arrow column as numbers or text, without rounding a long whole number."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_integer(column.type) and column.null_count:
-        column = column.cast(pa.string())
+    if pa.types.is_integer(column.type):
+        extremes = pc.min_max(column).as_py()
+        exact = all(number is None or abs(number) <= EXACT_INTEGERS for number in extremes.values())
+        column = column.cast(pa.float64() if exact else pa.string())
+    if pa.types.is_floating(column.type):
+        return pd.Series(column.to_pandas(), dtype="float64")
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return pd.Series(column.to_pandas(), dtype="str")
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-        return pd.Series(column.to_pandas())
-    return pd.Series([cell_text(cell) for cell in column.to_pylist()], dtype="str")
+    return cells_of_objects([cell_text(cell) for cell in column.to_pylist()])

@@ -11,15 +11,18 @@ import pandas as pd
 from poi_predict.errors import CohortError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-__all__ = ["Cells", "cell_text", "number_text", "refuse_too_wide", "text_cells"]
+__all__ = ["Cells", "as_texts", "cell_text", "cells_of_objects", "refuse_too_wide"]
 
-_EXACT_INTEGERS = 2**53
+EXACT_INTEGERS = 2**53  # beyond, float64 would round an identifier
 
 
 class Cells(NamedTuple):
-    """Headers and columns of equal length, and which rows have more cells than the header."""
+    """What a file holds: headers, columns of equal length, and which rows have more cells than the header.
+
+    Columns are float64 where the file itself holds numbers, otherwise text (`str`), missing where no cell is.
+    """
 
     headers: list[str]
     columns: list[pd.Series]
@@ -30,28 +33,37 @@ def refuse_too_wide(n_columns: int, max_columns: int) -> None:
     """Raise `CohortError` if a table has too many columns; called before its rows are read."""
     if n_columns > max_columns:
         raise CohortError(
-            f"A cohort must have at most {max_columns} columns; this table has {n_columns}. One row is one treatment: "
-            "transpose the table or drop columns, or raise cohort.max_columns."
+            f"A cohort must have at most {max_columns} columns; this table has {n_columns}. One row is one "
+            "treatment: transpose the table or drop columns, or raise cohort.max_columns."
         )
 
 
-def text_cells(column: pd.Series) -> pd.Series:
-    """Return a column as float64 if the file holds it as numbers, otherwise as text.
+def cells_of_objects(cells: Sequence[Any]) -> pd.Series:
+    """Return a column of Python objects as numbers if it holds nothing else, otherwise as text.
 
-    >>> text_cells(pd.Series([12, 7])).tolist(), text_cells(pd.Series([True, False])).tolist()
-    ([12.0, 7.0], ['true', 'false'])
+    >>> cells_of_objects([36, None, 29.5]).tolist(), cells_of_objects([36, "<0.02", True]).tolist()
+    ([36.0, nan, 29.5], ['36', '<0.02', 'true'])
     """
-    if isinstance(column.dtype, pd.StringDtype) or column.dtype == "float64":
-        return column
-    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        return _as_text(column)
-    if pd.api.types.is_integer_dtype(column.dtype) and column.abs().max() > _EXACT_INTEGERS:
-        return _as_text(column)
-    return column.astype("float64")
-
-
-def _as_text(cells: Iterable[Any]) -> pd.Series:
+    if all(cell is None or _is_exact_number(cell) for cell in cells):
+        return pd.Series(cells, dtype="float64")
     return pd.Series([cell_text(cell) for cell in cells], dtype="str")
+
+
+def _is_exact_number(cell: Any) -> bool:
+    if isinstance(cell, bool):
+        return False
+    return isinstance(cell, float) or (isinstance(cell, int) and abs(cell) <= EXACT_INTEGERS)
+
+
+def as_texts(cells: pd.Series) -> pd.Series:
+    """Return a column as text; whole numbers lose their ".0".
+
+    >>> as_texts(pd.Series([12.0, 0.5, None])).tolist()
+    ['12', '0.5', nan]
+    """
+    if cells.dtype != "float64":
+        return cells
+    return pd.Series([cell_text(number) for number in cells.tolist()], dtype="str")
 
 
 def cell_text(cell: Any) -> str | None:
@@ -60,23 +72,15 @@ def cell_text(cell: Any) -> str | None:
     >>> cell_text(12.0), cell_text(0.5), cell_text(True), cell_text(None)
     ('12', '0.5', 'true', None)
     """
-    if cell is None or cell is pd.NaT or cell is pd.NA:
-        return None
+    text: str | None = None
     if isinstance(cell, str):
-        return cell
-    if isinstance(cell, bool | np.bool_):
-        return "true" if cell else "false"
-    if isinstance(cell, float | np.floating):
-        return number_text(float(cell))
-    if isinstance(cell, dt.datetime | dt.date | dt.time):
-        return cell.isoformat()
-    if isinstance(cell, bytes):
-        return cell.decode("utf-8", errors="replace")
-    return str(cell)
-
-
-def number_text(number: float) -> str | None:
-    """Return the shortest text of a number, without a trailing ".0"; None for NaN."""
-    if np.isnan(number):
-        return None
-    return str(int(number)) if np.isfinite(number) and number == int(number) else repr(number)
+        text = cell
+    elif isinstance(cell, bool):
+        text = "true" if cell else "false"
+    elif isinstance(cell, float):
+        text = None if np.isnan(cell) else f"{cell:.0f}" if cell.is_integer() else repr(cell)
+    elif isinstance(cell, dt.datetime | dt.date | dt.time):
+        text = cell.isoformat()
+    elif cell is not None:
+        text = str(cell)
+    return text

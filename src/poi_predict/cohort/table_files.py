@@ -1,7 +1,7 @@
 """A file of any supported format as columns of cells: the bytes are read once, nothing is interpreted.
 
-Every way in which a file can be unreadable ends in a `CohortError` with one clear sentence. Parser errors are
-not chained to it, because parsers quote the cells that they stumble over.
+Every way in which a file can be unreadable ends in a `CohortError` with one clear sentence. Errors of the
+parsers are not chained to it, because parsers quote the cells that they stumble over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poi_predict.cohort.table_binary import read_parquet_cells, read_workbook_cells
-from poi_predict.cohort.table_cells import Cells, text_cells
 from poi_predict.cohort.table_text import read_text_cells
 from poi_predict.errors import CohortError
 from poi_predict.naming import suggest
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from poi_predict.cohort.mapping import ReadingSettings
+    from poi_predict.cohort.table_cells import Cells
 
 __all__ = ["RawTable", "read_table_file"]
 
@@ -36,6 +36,7 @@ _READERS: dict[str, Callable[[bytes, ReadingSettings], Cells]] = {
     ".xlsm": read_workbook_cells,
     ".parquet": read_parquet_cells,
 }
+_NOTHING = b"\xef\xbb\xbf\xff\xfe \t\r\n,;\x00"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class RawTable:
     headers : tuple of str
         Column names as written.
     columns : tuple of Series
-        One per header: float64 where the file itself holds numbers, otherwise text with NaN for no cell.
+        One per header: float64 where the file itself holds numbers, otherwise text, missing where no cell is.
     row_number : array of int
         Number of each row under the header, from 1; wholly empty rows are left out but counted.
     overlong : array of bool
@@ -57,8 +58,8 @@ class RawTable:
     """
 
     headers: tuple[str, ...]
-    columns: tuple[pd.Series, ...]
-    row_number: np.ndarray
+    columns: tuple[pd.Series, ...] = field(repr=False)
+    row_number: np.ndarray = field(repr=False)
     overlong: np.ndarray = field(repr=False)
     sha256: str
 
@@ -85,11 +86,13 @@ def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from poi_predict.cohort.mapping import ReadingSettings
     >>> read_table_file(Path("cohort.cvs"), ReadingSettings())
     Traceback (most recent call last):
         ...
-    poi_predict.errors.CohortError: A cohort must be a .csv, .tsv, .txt, .xlsx, .xlsm or .parquet file; "cohort.cvs"
-    is none (did you mean ".csv"?). Save it in one of these formats.
+    poi_predict.errors.CohortError: A cohort must be a .csv, .tsv, .txt, .xlsx, .xlsm or .parquet file;
+    "cohort.cvs" is none (did you mean ".csv"?). Save it in one of these formats.
     """
     suffix = path.suffix.lower()
     if path.is_dir():
@@ -101,20 +104,24 @@ def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
             f"{suggest(suffix, _READERS)}. Save it in one of these formats."
         )
     content = _read_bytes(path)
-    if not content.strip(b"\xef\xbb\xbf \t\r\n,;"):
-        raise CohortError(f'A cohort must hold a header and rows; "{path.name}" is empty. Export it again.')
+    empty = CohortError(f'A cohort must hold a header and rows; "{path.name}" is empty. Export it again.')
+    if not content.strip(_NOTHING):
+        raise empty
     try:
         cells = _READERS[suffix](content, settings)
     except CohortError:
         raise
     except MemoryError:
-        raise CohortError(f'"{path.name}" must fit into memory; it does not.') from None
-    except Exception as error:
+        raise CohortError(f'A cohort must fit into memory; "{path.name}" does not. Split it.') from None
+    except Exception as error:  # noqa: BLE001 - a parser may say anything of damaged bytes: the file is at fault
         raise CohortError(
-            f'"{path.name}" must be an intact {suffix[1:].upper()} file; it cannot be read '
-            f"({type(error).__name__}). Export it again."
+            f'A {suffix} file must be intact; "{path.name}" cannot be read ({type(error).__name__}). '
+            "Export it again."
         ) from None
-    return _tidied(cells, hashlib.sha256(content).hexdigest(), path.name)
+    table = _without_blanks(cells, hashlib.sha256(content).hexdigest())
+    if not table.headers:
+        raise empty
+    return table
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -122,7 +129,7 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise CohortError(
-            f'A cohort must be an existing file; "{path.name}" is not found. Check the path.'
+            f'A cohort must be an existing file; "{path.name}" is not. Check the path.'
         ) from None
     except (OSError, ValueError):
         raise CohortError(
@@ -130,19 +137,18 @@ def _read_bytes(path: Path) -> bytes:
         ) from None
 
 
-def _tidied(cells: Cells, sha256: str, name: str) -> RawTable:
-    """Drop rows and unnamed columns that hold nothing."""
-    columns = [text_cells(column) for column in cells.columns]
-    blank = [_is_blank(column) for column in columns]
+def _without_blanks(cells: Cells, sha256: str) -> RawTable:
+    """Drop the rows that hold nothing, and the columns that have neither name nor cells."""
+    blank = [_is_blank(column) for column in cells.columns]
     kept = [i for i, header in enumerate(cells.headers) if header.strip() or not blank[i].all()]
-    if not kept:
-        raise CohortError(f'A cohort must hold a header and rows; "{name}" is empty. Export it again.')
-    filled = ~np.logical_and.reduce([blank[i] for i in kept]) | cells.overlong
-    row_number = np.flatnonzero(filled) + 1
+    filled = cells.overlong.copy()
+    for i in kept:
+        filled |= ~blank[i]
+    positions = np.flatnonzero(filled)
     return RawTable(
         headers=tuple(cells.headers[i] for i in kept),
-        columns=tuple(columns[i].iloc[row_number - 1].reset_index(drop=True) for i in kept),
-        row_number=row_number,
+        columns=tuple(cells.columns[i].iloc[positions].reset_index(drop=True) for i in kept),
+        row_number=positions + 1,
         overlong=cells.overlong[filled],
         sha256=sha256,
     )
@@ -152,4 +158,4 @@ def _is_blank(column: pd.Series) -> np.ndarray:
     missing = column.isna().to_numpy(dtype=bool)
     if column.dtype == "float64":
         return missing
-    return missing | (column.fillna("").str.strip() == "").to_numpy(dtype=bool)
+    return missing | (column.str.strip() == "").to_numpy(dtype=bool)

@@ -1,4 +1,4 @@
-"""CSV and TSV: encoding, delimiter, header, cells."""
+"""CSV and TSV files as cells: encoding, delimiter, header, rows."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["decode_text", "find_delimiter", "read_text_cells"]
 
 _DELIMITERS = (",", ";", "\t", "|")
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
+_BYTE_ORDER_MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WORKBOOK = b"PK\x03\x04"
 _SAMPLE_RECORDS = 20
 _SAMPLE_CHARACTERS = 1_000_000
-_COMMON_SHARE = 0.8  # share of characters outside ASCII that common Chinese text has in GB 2312
+_COMMON_SHARE = 0.8  # at least this share of a Chinese text's characters is in GB 2312, the common ones
 _BLANK_START = re.compile(r"\A(?:[\s,;|\"]*[\r\n])+")
-_SEPARATOR_HINT = re.compile(r"\A\"?sep=(.)\"?\r?\n", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"\A\"?sep=([,;|\t])\"?\r?\n", re.IGNORECASE)  # spreadsheets write it
 
 
 def read_text_cells(content: bytes, settings: ReadingSettings) -> Cells:
@@ -46,48 +47,62 @@ def read_text_cells(content: bytes, settings: ReadingSettings) -> Cells:
         If the bytes are no text, the quotes do not match or the table is too wide.
     """
     text = decode_text(content, settings.encoding)
-    hint = _SEPARATOR_HINT.match(text)
-    text = _BLANK_START.sub("", text[hint.end() :] if hint else text)
+    declared = _SEPARATOR_LINE.match(text)
+    text = _BLANK_START.sub("", text[declared.end() :] if declared else text)
     delimiter = settings.delimiter
     if delimiter == "auto":
-        delimiter = hint.group(1) if hint and hint.group(1) in _DELIMITERS else find_delimiter(text)
-    headers = next(_records(text, delimiter))
+        delimiter = declared.group(1) if declared else find_delimiter(text)
+    headers = next(_records(text, delimiter), [])
     refuse_too_wide(len(headers), settings.max_columns)
     try:
         frame = pd.read_csv(
-            io.StringIO(text), sep=delimiter, header=None, dtype="str", na_filter=False, skip_blank_lines=False,
-            engine="c", index_col=False,
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.ParserWarning):
+            io.StringIO(text),
+            sep=delimiter,
+            header=None,
+            dtype="str",
+            na_filter=False,
+            skip_blank_lines=False,
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError):
         return _read_record_by_record(text, delimiter)
-    columns = [frame[i].iloc[1:].reset_index(drop=True) for i in range(frame.shape[1])]
+    if frame.shape[1] != len(headers):
+        return _read_record_by_record(text, delimiter)
+    columns = [frame[i].iloc[1:].reset_index(drop=True) for i in frame.columns]
     return Cells(headers, columns, np.zeros(len(frame) - 1, dtype=bool))
 
 
-def decode_text(content: bytes, encoding: str) -> str:
+def decode_text(content: bytes, encoding: str = "auto") -> str:
     """Return the text of a file; "auto" tries a byte-order mark, UTF-8, then GB18030.
 
     GB18030 gives a meaning to nearly any bytes, so it is believed only where most characters are common ones.
 
+    Raises
+    ------
+    CohortError
+        If the bytes are no text in that encoding.
+
     Examples
     --------
-    >>> decode_text("病因;AMH".encode("gb18030"), "auto")
+    >>> decode_text("病因;AMH".encode("gb18030"))
     '病因;AMH'
-    >>> decode_text("Zentrum;Prüfärztin".encode("cp1252"), "auto")
+    >>> decode_text("Zentrum;Prüfärztin".encode("cp1252"))
     Traceback (most recent call last):
         ...
-    poi_predict.errors.CohortError: A text table must be in UTF-8 or GB18030; this one is in neither. Save it as UTF-8,
-    or set cohort.encoding, for example to "cp1252".
+    poi_predict.errors.CohortError: A text table must be in UTF-8 or GB18030; this one is in neither. Save it
+    as UTF-8, or set cohort.encoding, for example to "cp1252".
     """
-    if encoding != "auto":
-        return _decode_declared(content, encoding)
-    for mark, name in _BYTE_ORDER_MARKS:
+    if content.startswith(_WORKBOOK):
+        raise CohortError("A text table must hold text; this one is a workbook. Give it the suffix .xlsx.")
+    text = _decode_auto(content) if encoding == "auto" else _decode_as(content, encoding)
+    if "\x00" in text:
+        raise CohortError("A text table must not hold NUL characters; this one does. Save it as UTF-8 text.")
+    return text
+
+
+def _decode_auto(content: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            return _decode_declared(content, name)
-    if content.startswith(b"PK\x03\x04"):
-        raise CohortError("A .csv file must hold text; this one is a workbook. Rename it to .xlsx.")
-    if b"\x00" in content:
-        raise CohortError("A text table must not hold NUL bytes; this one does. Save it as UTF-8 text.")
+            return _decode_as(content, encoding)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
@@ -102,15 +117,14 @@ def decode_text(content: bytes, encoding: str) -> str:
     return text
 
 
-def _decode_declared(content: bytes, encoding: str) -> str:
-    name = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+def _decode_as(content: bytes, encoding: str) -> str:
     try:
-        text = content.decode(name)
+        return content.decode(encoding).removeprefix("\ufeff")
     except (UnicodeError, ValueError):
-        raise CohortError(f"The table must be in {encoding}; it is not. Correct cohort.encoding.") from None
-    if "\x00" in text:
-        raise CohortError(f"A text table must not hold NUL characters; read as {encoding}, this one does.")
-    return text
+        raise CohortError(
+            f"A text table must be in its encoding throughout; this one is not in {encoding}. Save it as "
+            "UTF-8, or set cohort.encoding."
+        ) from None
 
 
 def find_delimiter(text: str) -> str:
@@ -124,18 +138,21 @@ def find_delimiter(text: str) -> str:
     sample = text[:_SAMPLE_CHARACTERS]
 
     def evenness(delimiter: str) -> tuple[float, int]:
-        counts = []
-        try:
-            for record in itertools.islice(_records(sample, delimiter), _SAMPLE_RECORDS):
-                counts.append(len(record))
-        except CohortError:
-            pass
-        counts = [n for n in counts if n]
-        if not counts or counts[0] < 2:
-            return (0.0, 0)
-        return (sum(n == counts[0] for n in counts) / len(counts), counts[0])
+        widths = [width for width in _widths(sample, delimiter) if width]
+        if not widths or widths[0] == 1:
+            return 0.0, 0
+        return widths.count(widths[0]) / len(widths), widths[0]
 
     return max(_DELIMITERS, key=evenness)
+
+
+def _widths(text: str, delimiter: str) -> list[int]:
+    """Return how many cells the first records have; quotes that do not match yet say nothing against them."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return [len(record) for record in itertools.islice(reader, _SAMPLE_RECORDS)]
+    except csv.Error:
+        return []
 
 
 def _records(text: str, delimiter: str) -> Iterator[list[str]]:
@@ -150,7 +167,7 @@ def _records(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _read_record_by_record(text: str, delimiter: str) -> Cells:
-    """Read rows of uneven length: short ones are filled up, long ones are kept and marked."""
+    """Read rows of uneven length: short ones are filled up, long ones are cut and marked."""
     headers, *rows = _records(text, delimiter)
     width = len(headers)
     overlong = np.array([any(cell.strip() for cell in row[width:]) for row in rows], dtype=bool)

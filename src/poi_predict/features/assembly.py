@@ -54,7 +54,13 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     builders_ : list of (str, FeatureBuilder, list of str)
         The same, with fitted builders.
+    empty_ : ndarray of bool, shape (n_columns,)
+        Derived columns without any value at fit. They tell nothing and are 0 for every woman: not every
+        learner bears a column that is missing throughout.
     """
+
+    builders_: list[tuple[str, FeatureBuilder, list[str]]]
+    empty_: NDArray[np.bool_]
 
     def __init__(self, builders: list[tuple[str, FeatureBuilder, list[str]]]) -> None:
         self.builders = builders
@@ -91,12 +97,18 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ModelError
             If a column is missing, or holds something other than numbers where numbers belong.
         """
-        self._check(X)
-        self.builders_ = []
-        for domain, builder, columns in self.builders:
-            values = _read(X, columns, builder.input_dtype)
-            self.builders_.append((domain, clone(builder).learn(columns, values), columns))
+        self._learn(X)
         return self
+
+    def fit_transform(self, X: pd.DataFrame, y: ArrayLike | None = None) -> NDArray[np.float64]:  # noqa: ARG002
+        """Let every builder learn, and return the derived columns: `fit` and `transform`, reading X once.
+
+        Raises
+        ------
+        ModelError
+            As `fit`.
+        """
+        return self._learn(X)
 
     def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return the derived columns, shape (n_women, n_columns); a frame under ``set_output``.
@@ -109,13 +121,29 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         self._check(X)
         blocks = [b.derive(_read(X, columns, b.input_dtype)) for _, b, columns in self.builders_]
-        return np.hstack(blocks)
+        derived = np.hstack(blocks)
+        derived[:, self.empty_] = 0.0
+        return derived
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:  # noqa: ARG002
         """Return the names of the derived columns."""
         check_is_fitted(self)
         described = (column for _, b, columns in self.builders_ for column in b.describe(columns))
         return np.array([column.name for column in described], dtype=object)
+
+    def _learn(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Fit the builders and return the derived columns."""
+        self._check(X)
+        self.builders_, blocks = [], []
+        for domain, builder, columns in self.builders:
+            values = _read(X, columns, builder.input_dtype)
+            fitted = clone(builder).learn(columns, values)
+            self.builders_.append((domain, fitted, columns))
+            blocks.append(fitted.derive(values))
+        derived = np.hstack(blocks)
+        self.empty_ = np.isnan(derived).all(axis=0)
+        derived[:, self.empty_] = 0.0
+        return derived
 
     def _check(self, X: pd.DataFrame) -> None:
         if not isinstance(X, pd.DataFrame):

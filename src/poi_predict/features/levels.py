@@ -8,6 +8,7 @@ with, and models without a penalty need the columns to be independent.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -58,8 +59,9 @@ class _Indicators(FeatureBuilder):
             table[row] = self._row(position, str(value))
         return table[codes]  # a missing value has code -1, the last row: all NaN
 
+    @abstractmethod
     def _row(self, position: int, value: str) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """Return the indicators of one value of a variable, shape (n_levels,)."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

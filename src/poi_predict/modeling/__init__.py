@@ -1,6 +1,6 @@
 """Modeling: the catalogue of candidates, how they are fitted, and how they are refitted in resamples."""
 
-from poi_predict.modeling.assessing import assess_development
+from poi_predict.modeling.assessing import CORRECTED_SUFFIX, assess_development
 from poi_predict.modeling.catalog import CATALOG, CandidateSpec, build_pipeline
 from poi_predict.modeling.development import (
     Development,
@@ -40,6 +40,7 @@ TRUSTED_TYPES = (
 
 __all__ = [
     "CATALOG",
+    "CORRECTED_SUFFIX",
     "TRUSTED_TYPES",
     "BootstrapRefits",
     "CandidateSpec",

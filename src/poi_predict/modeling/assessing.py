@@ -15,17 +15,20 @@ from poi_predict.validation import (
     assess_fixed,
     compute_log_loss_reduction,
     compute_optimism,
+    compute_resampled_metrics,
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from poi_predict.modeling.development import Development
 
-__all__ = ["assess_development"]
+__all__ = ["CORRECTED_SUFFIX", "assess_development"]
 
 CORRECTED_METRICS = ("c_statistic", "brier", "log_loss", "calibration_in_the_large", "calibration_slope")
 CORRECTED_SUFFIX = "_optimism_corrected"
+BOUNDS = {"c_statistic": (0.0, 1.0), "brier": (0.0, 1.0)}
 FEW_EVENTS = 20
 CHAMPION_RULE = (
     "the pre-specified model is champion if its cross-validated log loss is below that of prevalence and the "
@@ -108,33 +111,30 @@ def _corrected_metrics(
 ) -> dict[str, Estimate]:
     """Harrell's correction: what each refit loses between its own resample and the original women."""
     data, refits = development.data, development.refits
-    on_resample = {metric: np.full(len(refits.plan), np.nan) for metric in CORRECTED_METRICS}
-    on_original = {metric: np.full(len(refits.plan), np.nan) for metric in CORRECTED_METRICS}
-    for b, rows in enumerate(refits.plan.rows):
-        p = refits.p_original[b]
-        if refits.failures[b] is not None:
-            continue
-        sample = assess_fixed(data.y_true[rows], p[rows], data.weight[rows])
-        original = assess_fixed(data.y_true, p, data.weight)
-        for metric in CORRECTED_METRICS:
-            on_resample[metric][b] = _number(sample[metric])
-            on_original[metric][b] = _number(original[metric])
-    bounds = {"c_statistic": (0.0, 1.0), "brier": (0.0, 1.0)}
+    usable = [b for b, reason in enumerate(refits.failures) if reason is None]
+    p = refits.p_original[usable].T
+    drawn = refits.plan.frequencies()[usable] * data.weight
+    judged = np.tile(data.weight, (len(usable), 1))
+    on_resample = compute_resampled_metrics(data.y_true, p, drawn) if usable else None
+    on_original = compute_resampled_metrics(data.y_true, p, judged) if usable else None
+
+    def per_resample(found: pd.DataFrame | None, metric: str) -> NDArray[np.float64]:
+        values = np.full(len(refits.plan), np.nan)
+        if found is not None:
+            values[usable] = found[metric]
+        return values
+
     return {
         metric + CORRECTED_SUFFIX: compute_optimism(
             apparent[metric],
-            on_resample[metric],
-            on_original[metric],
+            per_resample(on_resample, metric),
+            per_resample(on_original, metric),
             failures=refits.failures,
             level=level,
-            bounds=bounds.get(metric, (-np.inf, np.inf)),
+            bounds=BOUNDS.get(metric, (-np.inf, np.inf)),
         ).corrected
         for metric in CORRECTED_METRICS
     }
-
-
-def _number(estimate: Estimate) -> float:
-    return np.nan if estimate.estimate is None else estimate.estimate
 
 
 def _log_loss_reduction(development: Development) -> Estimate | None:

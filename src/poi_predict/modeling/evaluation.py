@@ -187,9 +187,14 @@ RefitTask = tuple["Pipeline", TrainingData, "NDArray[np.intp]", bool]
 
 
 def _refit(task: RefitTask) -> tuple[Pipeline | None, NDArray[np.float64]]:
+    """Refit on the distinct rows of a resample, each weighted by how often it was drawn.
+
+    Repeated rows would stand on both sides of every split that tunes a penalty, which then comes out too small.
+    """
     pipeline, data, rows, keep = task
-    sample = data.take(rows)
-    fitted = fit_model(pipeline, sample.X, sample.y_true, sample.weight)
+    distinct, counts = np.unique(rows, return_counts=True)
+    sample = data.take(distinct)
+    fitted = fit_model(pipeline, sample.X, sample.y_true, sample.weight * counts)
     return (fitted if keep else None), predict_response(fitted, data.X)
 
 

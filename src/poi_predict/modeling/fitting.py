@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
@@ -153,6 +153,8 @@ def fit_model(
                 f"The {type(fitted[-1]).__name__} model has no stable solution on these {len(y)} rows "
                 f"({int(y.sum())} responders). Use fewer predictors, or the ridge model."
             ) from error
+    # A forest keeps every woman's weight, only to tell which rows a tree drew; a model may hold no row.
+    vars(fitted[-1]).pop("_sample_weight", None)
     return fitted
 
 

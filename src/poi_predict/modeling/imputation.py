@@ -114,8 +114,8 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.mean_ = centre + scale * mean
         self.covariance_ = covariance * np.outer(scale, scale)
         seen = ~missing.all(axis=0)
-        self.low_ = np.where(seen, round_down(np.min(values, axis=0, where=~missing, initial=np.inf)), 0.0)
-        self.high_ = np.where(seen, round_up(np.max(values, axis=0, where=~missing, initial=-np.inf)), 0.0)
+        self.low_ = round_down(np.where(seen, np.min(values, axis=0, where=~missing, initial=np.inf), 0.0))
+        self.high_ = round_up(np.where(seen, np.max(values, axis=0, where=~missing, initial=-np.inf), 0.0))
         self.flagged_ = self._choose_flags(missing)
         return self
 

@@ -94,7 +94,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mis
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the likelier class, shape (n_women,)."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(np.intp)])
+        likelier = (self.decision_function(X) > 0).astype(np.intp)
+        return np.asarray(self.classes_[likelier])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

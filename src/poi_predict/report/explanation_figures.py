@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from poi_predict.report.formatting import format_signed, is_missing
 from poi_predict.report.style import (
     BLUE,
     GREY,
@@ -15,13 +15,13 @@ from poi_predict.report.style import (
     MUTED,
     ORANGE,
     PALE,
+    RUST,
     SKY,
     VERMILION,
     clean_axes,
     house_style,
-    wrap_label,
+    shorten_label,
 )
-from poi_predict.report.tables import format_number, is_missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ def plot_attribution_summary(attribution: pd.DataFrame, points: pd.DataFrame) ->
         for place, name in enumerate(shown["variable"]):
             swarm.axhline(place, color=PALE, linewidth=0.5, zorder=0)
             _draw_swarm(swarm, place, points.loc[points["variable"] == name])
-        swarm.set_yticks(range(len(shown)), [wrap_label(label, 30) for label in shown["label"]])
+        swarm.set_yticks(range(len(shown)), [shorten_label(label, 36) for label in shown["label"]])
         swarm.set_ylim(len(shown) - 0.4, -0.6)
         swarm.set_xlabel("← lowers her chance · attribution (log-odds) · raises it →")
         _draw_sizes(bars, shown)
@@ -215,12 +215,9 @@ def _draw_step(axes: Axes, place: int, before: float, after: float, row: dict[st
         [before, before], [place - 1 + 0.28 if place else -0.8, place - 0.28], color=GREY, linewidth=0.6
     )
     axes.barh(place, after - before, left=before, height=0.56, color=colour, zorder=3)
-    points = 100 * float(row["probability_share"])
-    sign = "+" if points >= 0.05 else ""
-    text = f"{sign}{format_number(points, 1)} points"
-    axes.text(
-        1.01, place, text, transform=axes.get_yaxis_transform(), va="center", color=colour, fontsize=8.5
-    )
+    text = f"{format_signed(100 * float(row['probability_share']), 1)} points"
+    ink = BLUE if after >= before else RUST
+    axes.text(1.01, place, text, transform=axes.get_yaxis_transform(), va="center", color=ink, fontsize=8.5)
 
 
 def _draw_ends(axes: Axes, start: float, end: float, n: int) -> None:
@@ -246,12 +243,8 @@ def _draw_probability_axis(axes: Axes) -> None:
 
 def _factor_label(row: dict[str, Any]) -> str:
     value = row["value"]
-    label = textwrap.shorten(str(row["label"]), 34, placeholder="…")
-    return (
-        label
-        if is_missing(value) or value == ""
-        else f"{label}: {textwrap.shorten(str(value), 24, placeholder='…')}"
-    )
+    label = shorten_label(row["label"], 34)
+    return label if is_missing(value) or value == "" else f"{label}: {shorten_label(value, 24)}"
 
 
 def compute_icon_counts(p_response: float, ci_low: float | None, ci_high: float | None) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poi_predict.report.formatting import is_missing
 from poi_predict.report.glossary import METRICS, MetricWords, describe_metric
 from poi_predict.report.style import (
     BLUE,
@@ -17,12 +18,11 @@ from poi_predict.report.style import (
     INK,
     MUTED,
     PALE,
-    VERMILION,
+    RUST,
     clean_axes,
     house_style,
-    wrap_label,
+    shorten_label,
 )
-from poi_predict.report.tables import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def plot_performance(
                 .reindex(labels.index)
             )
             _draw_forest(panel, rows, words, {primary, champion})
-        panels[0].set_yticks(range(len(labels)), [wrap_label(label, 26) for label in labels])
+        panels[0].set_yticks(range(len(labels)), [shorten_label(label, 34) for label in labels])
         panels[0].set_ylim(len(labels) - 0.4, -0.6)
         for tick, name in zip(panels[0].get_yticklabels(), labels.index, strict=True):
             tick.set_fontweight("bold" if name in (primary, champion) else "normal")
@@ -202,7 +202,7 @@ def plot_calibration(
         upper = figure.add_axes((0.12, 0.27, 0.85, 0.85 * 5.2 / 6.1))
         lower = figure.add_axes((0.12, 0.07, 0.85, 0.15), sharex=upper)
         top = _calibration_limit(curve, groups, predictions, primary)
-        _draw_curves(upper, curve, primary, label or primary, top)
+        _draw_curves(upper, curve, primary, shorten_label(label or primary, 32), top)
         _draw_groups(upper, groups.loc[groups["candidate"] == primary])
         upper.set(xlim=(0, top), ylim=(0, top), ylabel="Observed share of women")
         clean_axes(upper, keep=("left", "bottom"))
@@ -297,14 +297,10 @@ def plot_attrition(attrition: pd.DataFrame) -> Figure:
         axes.barh(range(len(attrition)), rows, height=0.55, color=[GREY] * (len(attrition) - 1) + [BLUE])
         for place, row in enumerate(attrition.to_dict("records")):
             lost = f"  (−{row['excluded_rows']:.0f})" if row["excluded_rows"] else ""
-            axes.text(
-                row["remaining_rows"],
-                place,
-                f" {row['remaining_rows']:.0f}{lost}",
-                va="center",
-                color=VERMILION if lost else INK,
-            )
-        axes.set_yticks(range(len(attrition)), [wrap_label(step, 36) for step in attrition["step"]])
+            text, ink = f"{row['remaining_rows']:.0f}{lost}", RUST if lost else INK
+            place_of_text = (row["remaining_rows"], place)
+            axes.annotate(text, place_of_text, (4, 0), textcoords="offset points", va="center", color=ink)
+        axes.set_yticks(range(len(attrition)), [shorten_label(step, 40) for step in attrition["step"]])
         axes.set_ylim(len(attrition) - 0.4, -0.6)
         axes.set_xlim(0, (float(rows.max()) if len(rows) else 1) * 1.15)
         axes.set_xlabel("Rows that remain")

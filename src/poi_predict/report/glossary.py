@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["GLOSSARY", "METRICS", "MetricWords", "describe_metric"]
+__all__ = ["GLOSSARY", "METRICS", "MetricWords", "describe_level", "describe_metric"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ _KNOWN = (
     MetricWords("calibration_intercept", "Calibration intercept", "0 is ideal", 0.0, (-2.0, 2.0)),
     MetricWords("calibration_slope", "Calibration slope", "1 is ideal", 1.0, (-1.0, 3.0)),
     MetricWords("observed_expected", "Observed : expected", "1 is ideal", 1.0, (0.0, 3.0)),
+    MetricWords("o_e_ratio", "Observed : expected", "1 is ideal", 1.0, (0.0, 3.0)),
     MetricWords("ici", "Integrated calibration index", "0 is ideal", 0.0, (0.0, 0.5), 3),
     MetricWords("e50", "Median calibration error", "0 is ideal", 0.0, (0.0, 0.5), 3),
     MetricWords("e90", "90th-centile calibration error", "0 is ideal", 0.0, (0.0, 0.5), 3),
@@ -66,6 +67,36 @@ def describe_metric(name: str) -> MetricWords:
     'Mean prediction error'
     """
     return METRICS.get(name) or MetricWords(name, name.replace("_", " ").capitalize(), "", None, (-1e9, 1e9))
+
+
+LEVEL_WORDS: dict[str, str] = {
+    "45x": "45,X",
+    "46xx": "46,XX",
+    "amniotic_msc": "amniotic MSC",
+    "chemo_radiotherapy": "chemo- or radiotherapy",
+    "fmr1": "FMR1 premutation",
+    "g_csf": "G-CSF",
+    "hrt": "HRT",
+    "intra_arterial": "intra-arterial",
+    "intraovarian_laparoscopic": "intraovarian, laparoscopic",
+    "intraovarian_transvaginal": "intraovarian, transvaginal",
+    "iva": "IVA",
+    "mosaic_x": "X mosaicism",
+    "prp": "PRP",
+    "x_structural": "structural X anomaly",
+}
+"""Levels whose name alone does not read well."""
+
+
+def describe_level(level: str) -> str:
+    """Return the words for a level of a category.
+
+    Examples
+    --------
+    >>> describe_level("g_csf"), describe_level("bone_marrow")
+    ('G-CSF', 'bone marrow')
+    """
+    return LEVEL_WORDS.get(level, level.replace("_", " "))
 
 
 _TERMS = """

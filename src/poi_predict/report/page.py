@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from poi_predict.report import tables
+from poi_predict.report import formatting, tables
 from poi_predict.report.glossary import GLOSSARY
 from poi_predict.report.pictures import by_size, picture_icons, picture_report, picture_waterfall
 from poi_predict.report.style import svg_markup
@@ -66,12 +66,12 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "percent": tables.format_percent,
-        "number": tables.format_number,
+        "percent": formatting.format_percent,
+        "signed": formatting.format_signed,
         "cell": _markdown_cell,
-        "in_words": tables.probability_in_words,
+        "in_words": formatting.probability_in_words,
     }
-    environment.globals |= {"synthetic_words": SYNTHETIC_WORDS, "is_missing": tables.is_missing}
+    environment.globals |= {"synthetic_words": SYNTHETIC_WORDS, "is_missing": formatting.is_missing}
     return environment
 
 
@@ -168,7 +168,7 @@ def render_patient_page(content: PatientContent) -> str:
 
 
 def _bounds(content: PatientContent) -> tuple[float | None, float | None]:
-    if tables.is_missing(content.ci_low) or tables.is_missing(content.ci_high):
+    if formatting.is_missing(content.ci_low) or formatting.is_missing(content.ci_high):
         return None, None
     return content.ci_low, content.ci_high
 
@@ -184,7 +184,7 @@ def _factor_rows(factors: pd.DataFrame) -> tuple[list[dict[str, Any]], int]:
 
 def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
     """Return the figures under the verdict as (name, value, note)."""
-    share = tables.format_percent(content.events / content.n) if content.n else "—"
+    share = formatting.format_percent(content.events / content.n) if content.n else "—"
     courses = "" if content.n == content.n_patients else f"{content.n} treatment courses"
     facts = [
         ("Women", str(content.n_patients), courses),
@@ -195,20 +195,25 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         & (content.performance["metric"] == "c_statistic")
     ]
     for row in mine.to_dict("records"):
-        if tables.is_missing(row["estimate"]):
+        if formatting.is_missing(row["estimate"]):
             facts.append(("c-statistic, primary model", "—", f"not estimable: {row['reason']}"))
         else:
-            interval = tables.format_interval(row["ci_low"], row["ci_high"])
+            interval = formatting.format_interval(row["ci_low"], row["ci_high"])
             note = f"95 % interval {interval}" if interval else "no interval"
-            facts.append(("c-statistic, primary model", tables.format_number(row["estimate"]), note))
+            facts.append(("c-statistic, primary model", formatting.format_number(row["estimate"]), note))
     primary = content.candidate_label(content.primary)
     champion = "none" if content.champion is None else content.candidate_label(content.champion)
     return [*facts, ("Registered for use", champion, f"primary: {primary}")]
 
 
 def _methods(performance: pd.DataFrame) -> list[str]:
-    known = performance["method"].dropna().drop_duplicates()
-    return [str(method) for method in known if str(method)]
+    """Return the methods once each; those that share their resampling share its name."""
+    details: dict[str, list[str]] = {}
+    for method in performance["method"].dropna().drop_duplicates():
+        resampling, _, estimator = str(method).partition("; ")
+        details.setdefault(resampling, []).extend([estimator] if estimator else [])
+    sentences = [f"{name}: {'; '.join(said)}" if said else name for name, said in details.items() if name]
+    return [sentence[0].upper() + sentence[1:] for sentence in sentences]
 
 
 def _view_section(section: Section, slug: str) -> SectionView:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poi_predict.report import tables
 from poi_predict.report.explanation_figures import (
     compute_icon_counts,
     plot_attribution_summary,
@@ -12,6 +11,7 @@ from poi_predict.report.explanation_figures import (
     plot_waterfall,
 )
 from poi_predict.report.figures import plot_calibration, plot_performance
+from poi_predict.report.formatting import format_estimate, format_percent, join_words
 from poi_predict.report.style import svg_markup
 
 if TYPE_CHECKING:
@@ -49,16 +49,15 @@ def _performance_alt(content: ReportContent) -> str:
     rows = content.performance.loc[content.performance["metric"] == "c_statistic"].to_dict("records")
     said = []
     for row in rows:
-        figure = tables.format_estimate(row["estimate"], row["ci_low"], row["ci_high"], reason=row["reason"])
+        figure = format_estimate(row["estimate"], row["ci_low"], row["ci_high"], reason=row["reason"])
         said.append(f"{row['label']} {figure}")
     return f"Dot-and-interval plot of the candidates. c-statistic: {'; '.join(said) or 'not computed'}."
 
 
 def _calibration_alt(content: ReportContent) -> str:
     groups = content.calibration_groups.loc[content.calibration_groups["candidate"] == content.primary]
-    percent = tables.format_percent
     said = [
-        f"predicted {percent(row['predicted'])}, observed {percent(row['observed'])}"
+        f"predicted {format_percent(row['predicted'])}, observed {format_percent(row['observed'])}"
         for row in groups.to_dict("records")
     ]
     return f"Calibration plot. Groups of women: {'; '.join(said) or 'too few to form'}."
@@ -66,15 +65,15 @@ def _calibration_alt(content: ReportContent) -> str:
 
 def _attribution_alt(content: ReportContent) -> str:
     largest = by_size(content.attribution, "mean_abs_log_odds").head(5).to_dict("records")
-    said = [f"{row['label']} {tables.format_percent(row['share'])}" for row in largest]
-    return f"Dot plot of attributions. Largest shares: {tables.join_words(said)}."
+    said = [f"{row['label']} {format_percent(row['share'])}" for row in largest]
+    return f"Dot plot of attributions. Largest shares: {join_words(said)}."
 
 
 def picture_icons(p_response: float, low: float | None, high: float | None) -> Markup:
     """Return a hundred women as SVG, those expected to respond filled."""
     sure = "not estimable"
     if low is not None and high is not None:
-        sure = f"{tables.format_percent(low)} to {tables.format_percent(high)}"
+        sure = f"{format_percent(low)} to {format_percent(high)}"
     alt = f"A hundred women, {round(100 * p_response)} of them filled; interval {sure}."
     return svg_markup(plot_icon_array(compute_icon_counts(p_response, low, high)), "icons", alt)
 
@@ -84,8 +83,8 @@ def picture_waterfall(content: PatientContent) -> Markup:
     largest = by_size(content.factors, "log_odds").head(3).to_dict("records")
     said = [f"{row['label']} {'raises' if row['log_odds'] > 0 else 'lowers'} it" for row in largest]
     alt = (
-        f"From the average chance of {tables.format_percent(content.baseline_probability)} to hers of "
-        f"{tables.format_percent(content.p_response)}. Largest: {tables.join_words(said) or 'no variable'}."
+        f"From the average chance of {format_percent(content.baseline_probability)} to hers of "
+        f"{format_percent(content.p_response)}. Largest: {join_words(said) or 'no variable'}."
     )
     figure = plot_waterfall(content.factors, baseline_probability=content.baseline_probability)
     return svg_markup(figure, "waterfall", alt)

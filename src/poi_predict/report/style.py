@@ -29,8 +29,8 @@ __all__ = [
     "VERMILION",
     "clean_axes",
     "house_style",
+    "shorten_label",
     "svg_markup",
-    "wrap_label",
 ]
 
 INK = "#1c2b33"
@@ -41,6 +41,8 @@ BLUE = "#0072B2"
 SKY = "#56B4E9"
 ORANGE = "#E69F00"
 VERMILION = "#D55E00"
+RUST = "#A63F00"
+"""Vermilion dark enough for small text on white."""
 
 _HOUSE: Any = {
     "font.family": ["DejaVu Sans"],
@@ -94,17 +96,17 @@ def clean_axes(axes: Axes, *, keep: tuple[str, ...] = ("bottom",)) -> None:
         axes.tick_params(axis="y", length=0)
 
 
-def wrap_label(text: object, width: int) -> str:
-    """Return a label on at most two lines; what does not fit ends in an ellipsis.
+def shorten_label(text: object, width: int) -> str:
+    """Return a label on one line; what does not fit ends in an ellipsis.
+
+    One line, because SVG text of several lines is placed by matplotlib's font, not by the page's.
 
     Examples
     --------
-    >>> print(wrap_label("Months since last menses", 14))
-    Months since
-    last menses
+    >>> shorten_label("Months since last menses before the first transplantation", 32)
+    'Months since last menses before…'
     """
-    lines = textwrap.wrap(str(text), width)
-    return "\n".join(lines[:2]) + ("…" if len(lines) > 2 else "")
+    return textwrap.shorten(str(text), width, placeholder="…")
 
 
 def svg_markup(figure: Figure, slug: str, alt: str) -> Markup:

@@ -1,20 +1,25 @@
-"""Numbers into words, and tidy frames into the plain rows that the templates print.
-
-Every formatter returns text; none of them hides a missing number: it says *not estimable* and why.
-"""
+"""Tidy frames into the plain rows of text that the templates print."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from poi_predict.report.glossary import METRICS, MetricWords, describe_metric
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from poi_predict.report.formatting import (
+    NO_REASON,
+    format_estimate,
+    format_interval,
+    format_number,
+    is_missing,
+)
+from poi_predict.report.glossary import (
+    METRICS,
+    MetricWords,
+    describe_level,
+    describe_metric,
+)
 
 __all__ = [
     "GROUP_LABELS",
@@ -26,10 +31,6 @@ __all__ = [
     "TableOneView",
     "format_estimate",
     "format_number",
-    "format_p_value",
-    "format_percent",
-    "is_missing",
-    "probability_in_words",
     "view_attrition",
     "view_frame",
     "view_performance",
@@ -43,122 +44,6 @@ GROUP_LABELS: dict[str, str] = {
     "censored": "Censored",
 }
 _METRICS_PER_TABLE = 5
-_NO_REASON = "no reason was recorded"
-
-
-def is_missing(value: object) -> bool:
-    """Return whether a cell holds no value: None, NaN, NA or NaT."""
-    nothing = value is None or value is pd.NA or value is pd.NaT
-    return nothing or (isinstance(value, float) and math.isnan(value))
-
-
-def format_number(value: float | None, digits: int = 2) -> str:
-    """Return a number with a true minus sign, or an em dash when there is none.
-
-    Examples
-    --------
-    >>> format_number(-0.251)
-    '−0.25'
-    >>> format_number(None)
-    '—'
-    """
-    if value is None or is_missing(float(value)):
-        return "—"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
-
-
-def format_estimate(
-    estimate: float | None,
-    ci_low: float | None = None,
-    ci_high: float | None = None,
-    *,
-    digits: int = 2,
-    reason: str | None = None,
-) -> str:
-    """Return an estimate with its interval, or why it cannot be given.
-
-    Examples
-    --------
-    >>> format_estimate(0.694, 0.61, 0.764)
-    '0.69 (0.61–0.76)'
-    >>> format_estimate(-0.1, -0.42, 0.2)
-    '−0.10 (−0.42 to 0.20)'
-    >>> format_estimate(None, reason="only one woman responded")
-    'not estimable: only one woman responded'
-    """
-    if is_missing(estimate):
-        return f"not estimable: {_NO_REASON if is_missing(reason) or not reason else reason}"
-    point = format_number(estimate, digits)
-    interval = format_interval(ci_low, ci_high, digits)
-    return f"{point} ({interval})" if interval else point
-
-
-def format_interval(ci_low: float | None, ci_high: float | None, digits: int = 2) -> str:
-    """Return ``low–high``, with "to" when a bound is negative; empty when there is no interval."""
-    if is_missing(ci_low) or is_missing(ci_high):
-        return ""
-    low, high = format_number(ci_low, digits), format_number(ci_high, digits)
-    return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"
-
-
-def format_percent(share: float | None) -> str:
-    """Return a share as a percentage: whole above 1 %, one decimal below.
-
-    Examples
-    --------
-    >>> format_percent(0.331), format_percent(0.004), format_percent(0.0)
-    ('33 %', '0.4 %', '0 %')
-    """
-    if is_missing(share) or share is None:
-        return "—"
-    percent = 100 * share
-    digits = 1 if 0 < abs(percent) < 1 or 99 < percent < 100 else 0
-    return f"{format_number(percent, digits)} %"
-
-
-def format_p_value(p: float | None) -> str:
-    """Return a p-value as a journal prints it.
-
-    Examples
-    --------
-    >>> format_p_value(0.0004), format_p_value(0.032), format_p_value(0.4)
-    ('p < 0.001', 'p = 0.032', 'p = 0.40')
-    """
-    if is_missing(p) or p is None:
-        return "p not estimable"
-    if p < 0.001:
-        return "p < 0.001"
-    return f"p = {p:.{3 if p < 0.1 else 2}f}"
-
-
-def probability_in_words(p: float) -> str:
-    """Return a chance as a frequency that a person can picture.
-
-    Natural frequencies are understood better than percentages (Gigerenzer and Edwards 2003,
-    doi:10.1136/bmj.327.7417.741).
-
-    Examples
-    --------
-    >>> probability_in_words(0.31)
-    'about 3 of 10 women'
-    >>> probability_in_words(0.052)
-    'about 5 of 100 women'
-    >>> probability_in_words(0.001)
-    'fewer than 1 of 100 women'
-    """
-    if p < 0.005:
-        return "fewer than 1 of 100 women"
-    if p > 0.995:
-        return "more than 99 of 100 women"
-    tens, hundreds = round(10 * p), round(100 * p)
-    if 1 <= tens <= 9 and abs(10 * p - tens) <= 0.15:
-        return f"about {tens} of 10 women"
-    return f"about {hundreds} of 100 women"
 
 
 @dataclass(frozen=True)
@@ -247,7 +132,7 @@ def _table_one_block(block: pd.DataFrame, groups: list[str]) -> list[TableOneRow
     return [
         heading,
         *(
-            TableOneRow(str(level).replace("_", " "), "", _cells(part, groups)[0], silent, nested=True)
+            TableOneRow(describe_level(str(level)), "", _cells(part, groups)[0], silent, nested=True)
             for level, part in zip(levels, by_level, strict=True)
         ),
     ]
@@ -289,25 +174,37 @@ class PerformanceTable:
 
 
 def view_performance(performance: pd.DataFrame, primary: str, champion: str | None) -> list[PerformanceTable]:
-    """Return the performance frame as tables of at most five metrics, candidates in their given order."""
-    known = [name for name in METRICS if (performance["metric"] == name).any()]
-    known += [name for name in performance["metric"].drop_duplicates() if name not in METRICS]
-    chunks = [known[i : i + _METRICS_PER_TABLE] for i in range(0, len(known), _METRICS_PER_TABLE)]
-    cells = {
-        (row["candidate"], row["metric"]): _performance_cell(row) for row in performance.to_dict("records")
-    }
-    candidates = performance.drop_duplicates("candidate")[["candidate", "label"]].itertuples(index=False)
-    lines = [(str(name), _text(label), _tags(str(name), primary, champion)) for name, label in candidates]
+    """Return the performance frame as tables of at most five metrics, candidates in their given order.
+
+    A table leaves out the candidates that have none of its metrics.
+    """
+    records = performance.to_dict("records")
+    cells = {(row["candidate"], row["metric"]): _performance_cell(row) for row in records}
+    labels = {str(row["candidate"]): _text(row["label"]) for row in records}
+    given = dict.fromkeys(str(row["metric"]) for row in records)
+    names = [name for name in METRICS if name in given] + [name for name in given if name not in METRICS]
     return [
         PerformanceTable(
             tuple(describe_metric(name) for name in chunk),
             tuple(
-                PerformanceRow(name, label, tags, tuple(cells.get((name, metric)) for metric in chunk))
-                for name, label, tags in lines
+                PerformanceRow(
+                    name,
+                    label,
+                    _tags(name, primary, champion),
+                    tuple(cells.get((name, metric)) for metric in chunk),
+                )
+                for name, label in labels.items()
+                if any((name, metric) in cells for metric in chunk)
             ),
         )
-        for chunk in chunks
+        for chunk in _even_chunks(names)
     ]
+
+
+def _even_chunks(names: list[str]) -> list[list[str]]:
+    n_tables = -(-len(names) // _METRICS_PER_TABLE)
+    size = -(-len(names) // n_tables) if n_tables else 1
+    return [names[i : i + size] for i in range(0, len(names), size)]
 
 
 def _tags(name: str, primary: str, champion: str | None) -> tuple[str, ...]:
@@ -317,7 +214,7 @@ def _tags(name: str, primary: str, champion: str | None) -> tuple[str, ...]:
 def _performance_cell(row: dict[Any, Any]) -> PerformanceCell:
     digits = describe_metric(str(row["metric"])).digits
     if is_missing(row["estimate"]):
-        return PerformanceCell("not estimable", "", "", _text(row["reason"], "") or _NO_REASON)
+        return PerformanceCell("not estimable", "", "", _text(row["reason"], "") or NO_REASON)
     apparent = "" if is_missing(row["apparent"]) else format_number(row["apparent"], digits)
     reason = _text(row["reason"], "")
     return PerformanceCell(
@@ -354,15 +251,3 @@ def _whole(value: Any) -> int:
 
 def _text(value: object, default: str = "—") -> str:
     return default if is_missing(value) or value == "" else str(value)
-
-
-def join_words(words: Iterable[str]) -> str:
-    """Return words as a person lists them.
-
-    Examples
-    --------
-    >>> join_words(["age", "FSH", "AMH"])
-    'age, FSH and AMH'
-    """
-    items = list(words)
-    return items[0] if len(items) == 1 else " and ".join([", ".join(items[:-1]), items[-1]]) if items else ""

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.cohort import AnalysisSet, Cohort, Codebook, compute_table_one
-from poi_predict.modeling import CATALOG
-from poi_predict.report.content import ReportContent, empty_frame
+from poi_predict.modeling import CATALOG, CORRECTED_SUFFIX
+from poi_predict.report.content import ReportContent, Section, SectionTable, empty_frame
+from poi_predict.report.glossary import describe_metric
+from poi_predict.report.tables import format_estimate, format_number
 from poi_predict.validation import compute_calibration_curve, compute_proportion
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def build_report_content(
         warnings=assessment.warnings,
         limits=_limits(assessment),
         provenance=provenance,
+        extra_sections=_second_opinion(assessment),
     )
 
 
@@ -147,7 +150,32 @@ def _weights_note(analysis: AnalysisSet) -> str:
 def _performance(assessment: Assessment) -> pd.DataFrame:
     frame = assessment.frame()
     frame.insert(1, "label", [CATALOG[name].label for name in frame["candidate"]])
-    return frame
+    return frame[~frame["metric"].str.endswith(CORRECTED_SUFFIX)].reset_index(drop=True)
+
+
+def _second_opinion(assessment: Assessment) -> tuple[Section, ...]:
+    """The primary model by Harrell's bootstrap, beside the cross-validation it is judged by."""
+    frame = assessment.frame()
+    frame = frame[frame["metric"].str.endswith(CORRECTED_SUFFIX)]
+    shown = pd.DataFrame(
+        {
+            "Metric": [describe_metric(name.removesuffix(CORRECTED_SUFFIX)).label for name in frame["metric"]],
+            "Apparent": [format_number(value) for value in frame["apparent"]],
+            "Corrected, 95 % interval": [
+                format_estimate(row.estimate, row.ci_low, row.ci_high, reason=row.reason)
+                for row in frame.itertuples()
+            ],
+        }
+    )
+    label = CATALOG[assessment.primary].label
+    text = (
+        f"{label} again, by another road: the whole procedure is repeated in bootstrap resamples of the women, and what "
+        "each refit loses from its own resample to the original women is taken off the apparent figure (Harrell's "
+        "optimism). With few events for each variable this correction is known to be too mild; where the two roads "
+        "differ, trust the cross-validation above."
+    )
+    table = SectionTable("Apparent performance and the same corrected for optimism", shown)
+    return (Section("A second opinion", (text,), (table,), after="performance"),)
 
 
 def _out_of_fold(development: Development, name: str) -> NDArray[np.float64] | None:

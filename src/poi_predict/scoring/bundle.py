@@ -1,9 +1,8 @@
-"""The stored model: one folder of a fitted pipeline, its contract, its assessment and its origin, and no patient."""
+"""The stored model: a folder of a fitted pipeline, its contract, assessment and origin, and no patient."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from poi_predict.scoring.safe_files import read_files, write_files
 from poi_predict.scoring.trusted import TRUSTED_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sklearn.pipeline import Pipeline
@@ -113,8 +113,8 @@ def read_bundle(folder: Path) -> Bundle:
     Raises
     ------
     BundleError
-        If a file is missing, extra, altered, truncated or too large; if an archive unpacks to too much or holds
-        a type that is not pinned in `trusted`; if the contract is not one that this version knows.
+        If a file is missing, extra, altered, truncated or too large; if an archive unpacks to too much or
+        holds a type that is not pinned in `trusted`; if the contract is not one that this version knows.
     """
     files, digest = read_files(folder, REQUIRED_FILES, OPTIONAL_FILES)
     pipelines = load_pipelines(files[PIPELINE], PIPELINE, TRUSTED_TYPES)

@@ -53,9 +53,11 @@ class Contract:
     predictors : tuple of str
         The clinical variables of the model, in the study's order.
     input_columns : tuple of str
-        The columns of the frame that the pipeline takes, in order: the predictors and their ``__below`` companions.
+        The columns of the frame that the pipeline takes, in order: the predictors and their ``__below``
+        companions.
     codebook : mapping
-        The codebook's slice for these variables, as `Codebook.as_dict` gives it: units, factors, levels, limits.
+        The codebook's slice for these variables, as `Codebook.as_dict` gives it: units, factors, levels,
+        limits.
     reading : mapping
         How the development file was read: columns, units and level spellings.
     training_ranges : mapping of str to TrainingRange
@@ -63,7 +65,8 @@ class Contract:
     synthetic : bool
         Whether the women of training were made up.
     brands : tuple of str
-        Words that every artefact made with this model must carry; always holds ``SYNTHETIC`` for a synthetic model.
+        Words that every artefact made with this model must carry; always holds ``SYNTHETIC`` for a synthetic
+        model.
 
     Raises
     ------
@@ -77,8 +80,8 @@ class Contract:
     True
     >>> Contract.from_dict({**contract.as_dict(), "predictor": ["amh"]})
     Traceback (most recent call last):
-    poi_predict.errors.BundleError: contract.json must hold the fields this version knows and no other; "predictor"
-    is not one (did you mean "predictors"?). Train the model again with this version.
+    poi_predict.errors.BundleError: contract.json must hold the fields this version knows and no other;
+    "predictor" is not one (did you mean "predictors"?). Train the model again with this version.
     """
 
     study: str
@@ -97,7 +100,7 @@ class Contract:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers, ready for JSON; `from_dict` gives the contract back."""
-        return _plain(asdict(self))
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -182,7 +185,7 @@ class Provenance:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers, ready for JSON; `from_dict` gives the provenance back."""
-        return _plain(asdict(self))
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:

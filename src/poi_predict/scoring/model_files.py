@@ -1,9 +1,10 @@
-"""Fitted pipelines as bytes: skops archives that are the same every time, small, and looked at before they are loaded.
+"""Fitted pipelines as bytes: skops archives, the same every time, and looked at before they are loaded.
 
-skops names objects by their place in memory and stamps the time on each part, so two dumps of one model differ. Here
-a dump is brought into one form: no memory addresses, arrays named in order and stored once, parts without dates,
-padding between the fields of tree nodes zeroed. A model is stored as a value, not as a graph: immutable leaves and
-arrays that are equal are loaded once and shared, which also makes two hundred refits load in about half a second.
+skops names objects by their place in memory and stamps the time on each part, so two dumps of one model
+differ. Here a dump is brought into one form: no memory addresses, arrays named in order and stored once,
+parts without dates, padding between the fields of tree nodes zeroed. A model is stored as a value, not as a
+graph: immutable leaves and arrays that are equal are loaded once and shared, which also makes two hundred
+refits load in about half a second.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import warnings
 import zipfile
 import zlib
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from poi_predict.errors import BundleError
 from poi_predict.scoring.tree_bounds import check_tree_bounds
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from sklearn.pipeline import Pipeline
 
 __all__ = ["dump_pipelines", "load_pipelines"]
@@ -37,7 +39,8 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP archive can bear
 SHARED_NODES = frozenset({"FunctionNode", "JsonNode", "NdArrayNode", "TypeNode"})
 REMEDY = "Take the bundle from its source again, or train the model again."
 
-# All that parsing and building objects from a hostile or truncated archive has been seen, or may be expected, to raise.
+# All that parsing and building objects from a hostile or truncated archive has been seen, or may be expected,
+# to raise.
 LOADING_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -100,7 +103,7 @@ def dump_pipelines(pipelines: Sequence[Pipeline]) -> bytes:
 
 
 def load_pipelines(archive: bytes, name: str, trusted: Collection[str]) -> list[Pipeline]:
-    """Load the pipelines of an archive, if it holds nothing but trusted types and well-formed arrays and trees.
+    """Load the pipelines of an archive, if all its types are trusted and its arrays and trees well formed.
 
     Parameters
     ----------
@@ -240,7 +243,7 @@ def _check_parts(archive: zipfile.ZipFile, size: int, name: str) -> None:
 
 
 def _check_array(content: bytes, name: str) -> None:
-    """Refuse an array whose header claims another size than the file has: numpy would reserve what is claimed."""
+    """Refuse an array whose header claims another size than it has: numpy would reserve what is claimed."""
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     read_header = (

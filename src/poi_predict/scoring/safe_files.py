@@ -29,8 +29,8 @@ REMEDY = "Take the bundle from its source again, or train the model again."
 def write_files(folder: Path, files: Mapping[str, bytes]) -> str:
     """Write a folder of files and its manifest so that it is there whole or not at all.
 
-    The files are written to a hidden folder beside the target, forced to disk and moved into place; an older bundle
-    stands until then.
+    The files are written to a hidden folder beside the target, forced to disk and moved into place; an older
+    bundle stands until then.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _parse_manifest(manifest: bytes) -> dict[str, dict[str, Any]]:
 
 
 def _plain_files(folder: Path) -> set[str]:
-    """Return the names in a folder, refusing links, folders and devices: they could lead out of the bundle."""
+    """Return the names in a folder, refusing links, folders and devices: they could lead out of it."""
     names = set()
     for entry in os.scandir(folder):
         if not entry.is_file(follow_symlinks=False):
@@ -169,7 +169,7 @@ def _plain_files(folder: Path) -> set[str]:
 
 
 def _check_names(listed: set[str], present: set[str], required: set[str], optional: set[str]) -> None:
-    """Refuse a manifest or a folder with a file too many or too few; unknown names include paths that lead out."""
+    """Refuse a manifest or a folder with a file too many or too few; a path out of it is one too many."""
     if unknown := listed - required - optional:
         raise BundleError(
             f"{MANIFEST} must list only the files of a bundle; {len(unknown)} of its names "
@@ -194,7 +194,7 @@ def _read_bytes(path: Path, most: int) -> bytes:
             return file.read(most + 1)
     except OSError as error:
         raise BundleError(
-            f'The files of a bundle must be readable; for {path.name} the system answered "{error.strerror}". '
+            f"The files of a bundle must be readable; for {path.name} the system answered: {error.strerror}. "
             "Check its permissions, or take the bundle from its source again."
         ) from error
 

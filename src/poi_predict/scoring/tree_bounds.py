@@ -1,18 +1,21 @@
 """Trees from a file, checked before compiled code walks them.
 
-scikit-learn follows the child and feature indices of a tree's nodes without bounds checks, so a crafted file could
-read foreign memory or never return (scikit-learn pull request 34558; skops therefore trusts no tree by itself).
+scikit-learn follows the child and feature indices of a tree's nodes without bounds checks, so a crafted file
+could read foreign memory or never return (scikit-learn pull request 34558; skops therefore trusts no tree by
+itself).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poi_predict.errors import BundleError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["check_tree_bounds"]
 
@@ -20,7 +23,7 @@ LEAF = -1
 
 
 def check_tree_bounds(model: object, name: str) -> None:
-    """Refuse a model with a tree whose nodes point outside the tree, backwards, or to a feature it does not have.
+    """Refuse a model with a tree whose nodes point outside it, backwards, or to a feature that is not there.
 
     Parameters
     ----------
@@ -42,7 +45,8 @@ def check_tree_bounds(model: object, name: str) -> None:
     >>> tree.tree_.children_left[0] = 9
     >>> check_tree_bounds(tree, "pipeline.skops")
     Traceback (most recent call last):
-    poi_predict.errors.BundleError: pipeline.skops must hold trees whose nodes stay within the tree; one does not. ...
+    poi_predict.errors.BundleError: pipeline.skops must hold trees whose nodes stay within the tree; one does
+    not. ...
     """
     for nodes, n_features, n_bitsets in _trees(model, None, set()):
         if not _is_sound(nodes, n_features, n_bitsets):
@@ -55,7 +59,7 @@ def check_tree_bounds(model: object, name: str) -> None:
 def _trees(
     part: object, n_features: int | None, seen: set[int]
 ) -> Iterator[tuple[NDArray[np.void], int, int]]:
-    """Yield the node array of every tree in a model, its number of features, and its number of category sets."""
+    """Yield each tree's node array, its number of features, and its number of category sets."""
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor  # noqa: PLC0415
     from sklearn.pipeline import Pipeline  # noqa: PLC0415
     from sklearn.tree._tree import Tree  # noqa: PLC0415

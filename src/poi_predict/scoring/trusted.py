@@ -1,8 +1,8 @@
 """The types that a stored model may be made of, pinned here and never read from a file.
 
-skops trusts numbers, containers and scikit-learn's public estimators by itself. What a model of the catalogue needs
-beyond that is named here: its rooms' own types, and a few internals of scikit-learn and numpy. Node arrays of trees
-are data that compiled code follows without looking; `tree_bounds` looks first.
+skops trusts numbers, containers and scikit-learn's public estimators by itself. What a model of the catalogue
+needs beyond that is named here: its rooms' own types, and a few internals of scikit-learn and numpy. Node
+arrays of trees are data that compiled code follows without looking; `tree_bounds` looks first.
 """
 
 from __future__ import annotations

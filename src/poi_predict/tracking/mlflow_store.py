@@ -1,7 +1,7 @@
 """The MLflow store of experiments and models: the only place that knows MLflow.
 
-MLflow takes seconds to import and likes to talk; it is imported inside the functions below, kept quiet, and its
-telemetry is off unless the person has decided otherwise.
+MLflow takes seconds to import and likes to talk; it is imported inside the functions below, kept quiet, and
+its telemetry is off unless the person has decided otherwise.
 """
 
 from __future__ import annotations
@@ -15,11 +15,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from poi_predict.errors import TrackingError
 from poi_predict.scoring.bundle import read_bundle, read_contract
@@ -29,6 +26,9 @@ from poi_predict.tracking.settings import TrackedRun, TrackingSettings, tracking
 from poi_predict.tracking.signature import REASONS, input_types, output_types
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
@@ -106,15 +106,15 @@ def record_training(
 
 
 def read_registered_bundle(uri: str, folder: Path | None = None, tracking_uri: str | None = None) -> Path:
-    """Find the bundle of a registered model, fetched if it lies elsewhere, for `read_bundle` to check and read.
+    """Find the bundle of a registered model, fetched if it lies elsewhere, for `read_bundle` to check.
 
     Parameters
     ----------
     uri : str
         ``models:/name@alias`` or ``models:/name/version``.
     folder : Path or None
-        An existing folder to copy the bundle into. By default a store on this machine is read where it stands, and
-        a remote one is copied to the system's temporary folder.
+        An existing folder to copy the bundle into. By default a store on this machine is read where it
+        stands, and a remote one is copied to the system's temporary folder.
     tracking_uri : str or None
         As in `TrackingSettings`.
 
@@ -159,13 +159,13 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000, tracking_uri: str | None
 
 
 def set_served_model() -> None:
-    """Hand MLflow the model that answers with the columns of ``poi-predict score``; called by `served_model`."""
+    """Hand MLflow the model that answers with the columns of ``score``; called by `served_model`."""
     with _quiet():
         from mlflow.models import set_model  # noqa: PLC0415
-        from mlflow.pyfunc import PythonModel, PythonModelContext  # noqa: PLC0415
+        from mlflow.pyfunc.model import PythonModel, PythonModelContext  # noqa: PLC0415
 
-        class BundleModel(PythonModel):  # type: ignore[misc]
-            """Scores canonical columns with the bundle stored beside it, whose bytes are checked on loading."""
+        class BundleModel(PythonModel):
+            """Scores canonical columns with the bundle stored beside it, checked byte for byte on loading."""
 
             def load_context(self, context: PythonModelContext) -> None:
                 self.bundle = read_bundle(Path(context.artifacts["bundle"]))
@@ -191,7 +191,8 @@ def _store(uri: str) -> Iterator[MlflowClient]:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-        before = mlflow.get_tracking_uri() if mlflow.tracking.is_tracking_uri_set() else None
+        was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+        before = mlflow.get_tracking_uri() if was_set else None
         try:
             mlflow.set_tracking_uri(uri)
             yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -202,12 +203,12 @@ def _store(uri: str) -> Iterator[MlflowClient]:
                 "Check MLFLOW_TRACKING_URI and the space on its disk, or train without tracking."
             ) from error
         finally:
-            mlflow.set_tracking_uri(before)
+            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None: as if never set
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MLflow from talking and from telling: its chatter on standard error, its progress bars, its telemetry.
+    """Keep MLflow from talking and from telling: chatter on standard error, progress bars, telemetry.
 
     Nothing is lost by it: what goes wrong is raised.
     """
@@ -223,7 +224,7 @@ def _quiet_environment() -> dict[str, str]:
 
 
 def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
-    """Return the experiment's id; a new one keeps its files beside the database, wherever the process stands."""
+    """Return the experiment's id; a new one keeps its files beside the database, wherever that is."""
     found = client.get_experiment_by_name(settings.experiment)
     if found is not None:
         return str(found.experiment_id)
@@ -318,19 +319,19 @@ def _register(
 
 
 def _signature(contract: Contract) -> ModelSignature:
-    """Declare canonical columns in, the columns of ``score`` out; none is required, so NaN and None are welcome."""
+    """Declare canonical columns in and those of ``score`` out; none is required, so NaN may stand."""
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import ColSpec, Schema  # noqa: PLC0415
 
-    schemas = (
+    inputs, outputs = (
         Schema([ColSpec(kind, name, required=False) for name, kind in columns.items()])
         for columns in (input_types(contract), output_types(contract))
     )
-    return ModelSignature(*schemas)
+    return ModelSignature(inputs, outputs)
 
 
 def _requirements() -> list[str]:
-    """Return what serving needs, in the versions at hand: MLflow then need not start a process to guess it."""
+    """Return what serving needs, in the versions at hand: MLflow then starts no process to guess it."""
     from importlib.metadata import version  # noqa: PLC0415
 
     return [f"{name}=={version(name)}" for name in REQUIREMENTS]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["render_candidate_note", "render_training_note"]
 
@@ -40,8 +42,7 @@ def render_training_note(assessment: Mapping[str, Any], verdict: str, brands: tu
     Examples
     --------
     >>> assessment = {"study": "menses_12m", "n": 240, "events": 79, "primary": "ridge", "champion": "ridge",
-    ...               "candidates": {"ridge": {"c_statistic": {"estimate": 0.71, "ci_low": 0.62, "ci_high": 0.8}}},
-    ...               "warnings": []}
+    ...               "candidates": {"ridge": {"c_statistic": {"estimate": 0.71}}}, "warnings": []}
     >>> print(render_training_note(assessment, "", ("SYNTHETIC",)).splitlines()[0])
     > **SYNTHETIC** — this run was made from made-up women. It says nothing about real ones.
     """
@@ -63,7 +64,7 @@ def render_training_note(assessment: Mapping[str, Any], verdict: str, brands: tu
 def render_candidate_note(
     candidate: str, role: str, metrics: Mapping[str, Mapping[str, Any]], brands: tuple[str, ...]
 ) -> str:
-    """Render a candidate's note: brand, role, and each metric with its interval or the reason why there is none."""
+    """Render a candidate's note: brand, role, and each metric with its interval, or why there is none."""
     lines = [
         *_brand_lines(brands),
         f"**{candidate}** — {role}",

@@ -1,7 +1,7 @@
 """What a tracking store is told about a training, as plain typed items; nothing here knows MLflow.
 
-A training becomes one run with a run under it for each candidate, so that candidates of many trainings can be put
-side by side. Items hold summaries only: no row, value or identifier of a woman.
+A training becomes one run with a run under it for each candidate, so that candidates of many trainings can be
+put side by side. Items hold summaries only: no row, value or identifier of a woman.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
@@ -17,6 +16,8 @@ import pandas as pd
 from poi_predict.tracking.note import render_candidate_note, render_training_note
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = [
@@ -170,8 +171,8 @@ class TrainingEvidence:
 def build_training_record(evidence: TrainingEvidence) -> RunRecord:
     """Build the run of a training, with a run under it for each candidate.
 
-    The training's own metrics are those of the pre-specified primary model, so that trainings compare at a glance.
-    A metric is recorded as ``c_statistic`` with ``c_statistic_ci_low``, ``c_statistic_ci_high`` and
+    The training's own metrics are those of the pre-specified primary model, so that trainings compare at a
+    glance. A metric is recorded as ``c_statistic`` with ``c_statistic_ci_low``, ``c_statistic_ci_high`` and
     ``c_statistic_apparent``; one that cannot be estimated becomes a tag that says why, not a number.
 
     Parameters
@@ -189,8 +190,9 @@ def build_training_record(evidence: TrainingEvidence) -> RunRecord:
     >>> c_statistic = {"estimate": 0.71, "ci_low": 0.62, "ci_high": 0.8, "apparent": 0.77, "method": "DeLong"}
     >>> run = build_training_record(
     ...     TrainingEvidence(
-    ...         assessment={"study": "menses_12m", "n": 240, "events": 79, "primary": "ridge", "champion": None,
-    ...                     "candidates": {"ridge": {"c_statistic": c_statistic}}, "warnings": []},
+    ...         assessment={"study": "menses_12m", "n": 240, "events": 79, "primary": "ridge",
+    ...                     "champion": None, "candidates": {"ridge": {"c_statistic": c_statistic}},
+    ...                     "warnings": []},
     ...         settings={"endpoint": {"horizon_months": 12}},
     ...         dataset=Dataset("cohort.csv", "0f3a", 240, 31),
     ...         brands=("SYNTHETIC",),
@@ -261,7 +263,7 @@ def _metric_items(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric |
             *((part, f"_{part}") for part in ("ci_low", "ci_high", "apparent")),
         ):
             value = found.get(part)
-            if _is_number(value):
+            if value is not None and _is_number(value):
                 yield Metric(f"{name}{suffix}", float(value))
 
 

@@ -14,7 +14,7 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 
 
 def tracking_address(tracking_uri: str | None = None) -> str:
-    """Return the store's address: the one given, or the environment's ``MLFLOW_TRACKING_URI``, or a file here.
+    """Return the store's address: the one given, else ``MLFLOW_TRACKING_URI``, else a file here.
 
     >>> tracking_address("sqlite:///clinic.db")
     'sqlite:///clinic.db'
@@ -33,8 +33,8 @@ class TrackingSettings:
     registered_model : str
         Name under which models are registered; by default the experiment's.
     tracking_uri : str or None
-        The store; by default the environment's ``MLFLOW_TRACKING_URI``, or else ``sqlite:///mlflow.db`` in the
-        working directory.
+        The store; by default the environment's ``MLFLOW_TRACKING_URI``, or else ``sqlite:///mlflow.db`` in
+        the working directory.
 
     Raises
     ------
@@ -60,8 +60,8 @@ class TrackingSettings:
         for name in (self.experiment, self.registered_model):
             if not name.strip() or re.search(r"[/:@\\]", name):
                 raise StudyError(
-                    "Names of experiments and registered models must not hold any of / : @ \\ and must not be "
-                    f'empty; "{name}" breaks this. Rename the study.'
+                    "Names of experiments and registered models must not hold any of / : @ \\ "
+                    f'and must not be empty; "{name}" breaks this. Rename the study.'
                 )
 
     @property

@@ -26,7 +26,8 @@ def input_types(contract: Contract) -> dict[str, ColumnType]:
     >>> input_types(contract)
     {'patient_id': 'string', 'amh': 'double', 'amh__below': 'boolean', 'aetiology': 'string'}
     """
-    return {"patient_id": "string"} | {name: _input_type(name, contract) for name in contract.input_columns}
+    types: dict[str, ColumnType] = {"patient_id": "string"}
+    return types | {name: _input_type(name, contract) for name in contract.input_columns}
 
 
 def output_types(contract: Contract) -> dict[str, ColumnType]:

@@ -29,6 +29,9 @@ __all__ = ["OptimismResult", "compute_brier_632_plus", "compute_optimism"]
 FEWEST_FOR_INTERVAL = 20
 """Resamples below which percentiles at the ends are not worth printing."""
 
+SAME = 1e-9
+"""Differences between resamples that are rounding, not sampling."""
+
 
 @dataclass(frozen=True)
 class OptimismResult:
@@ -94,8 +97,11 @@ def compute_optimism(
     Notes
     -----
     Harrell, Lee & Mark (1996, doi:10.1002/(SICI)1097-0258(19960229)15:4<361::AID-SIM168>3.0.CO;2-4). The
-    interval shifts the percentiles of the metric on the resamples by the optimism (Noma et al. 2021,
-    doi:10.1002/sim.9148, algorithm 1).
+    interval moves the metric's distribution over the resamples onto the corrected value (location-shifted
+    bootstrap, Noma et al. 2021, doi:10.1002/sim.9148). Their first algorithm subtracts the optimism from the
+    percentiles; a model with a tuned penalty is better on its resample than the original is on the cohort, by
+    more than the optimism, and that interval can then miss its own estimate. Here the mean of the
+    distribution, not the apparent value, is what is moved.
 
     Examples
     --------
@@ -147,10 +153,10 @@ def _shift_interval(
     if learnt.size < FEWEST_FOR_INTERVAL:
         reason = f"{learnt.size} usable resamples; percentiles need {FEWEST_FOR_INTERVAL}"
         return Estimate(value, None, None, method, reason, level)
-    if np.ptp(learnt) == 0.0:
+    if np.ptp(learnt) <= SAME:
         reason = "the metric is the same in every resample, so it has no interval"
         return Estimate(value, None, None, method, reason, level)
-    ends = np.quantile(learnt, [(1.0 - level) / 2.0, (1.0 + level) / 2.0]) - optimism
+    ends = np.quantile(learnt, [(1.0 - level) / 2.0, (1.0 + level) / 2.0]) - (learnt.mean() - value)
     low, high = np.clip(ends, *bounds)
     return Estimate(value, float(low), float(high), method, level=level)
 

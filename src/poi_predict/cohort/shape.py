@@ -1,0 +1,47 @@
+"""What is wrong with a table as such, before any cell is read: separator, header, rows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from poi_predict.cohort.findings import TABLE, Finding
+from poi_predict.cohort.rules import column_finding, row_findings
+
+if TYPE_CHECKING:
+    from poi_predict.cohort.table_files import RawTable
+
+__all__ = ["check_shape"]
+
+_NUMBER = re.compile(r"[<>]?\s*[+-]?\d[\d.,]*")
+_SEPARATORS = {",": ("comma", ","), ";": ("semicolon", ";"), "\t": ("tab", "\\t"), "|": ("bar", "|")}
+
+
+def check_shape(table: RawTable) -> list[Finding]:
+    """Return the findings about the table as such.
+
+    A finding about the table as a whole comes alone: whatever else would be found is its consequence.
+    """
+    return _separator(table) or _header(table) or _rows(table)
+
+
+def _separator(table: RawTable) -> list[Finding]:
+    header = table.headers[0]
+    probable = max(_SEPARATORS, key=header.count)
+    if len(table.headers) > 1 or probable not in header:
+        return []
+    name, written = _SEPARATORS[probable]
+    facts = {"count": header.count(probable), "separator": name, "written": written}
+    return [column_finding("wrong_delimiter", TABLE, **facts)]
+
+
+def _header(table: RawTable) -> list[Finding]:
+    named = [header.strip() for header in table.headers if header.strip()]
+    numbers = sum(_NUMBER.fullmatch(header) is not None for header in named)
+    return [column_finding("no_header", TABLE)] if numbers > len(named) / 2 else []
+
+
+def _rows(table: RawTable) -> list[Finding]:
+    if table.n_rows == 0:
+        return [column_finding("no_rows", TABLE)]
+    return row_findings("overlong_row", TABLE, table.overlong, table.row_number)

@@ -1,0 +1,22 @@
+"""Plain functions that tests share."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+
+from poi_predict.study import Study
+from poi_predict.validation import ValidationSettings
+
+ROOT = Path(__file__).parents[1]
+CREATED = dt.date(2026, 1, 2)
+
+
+def quicken(study: Study, candidates: tuple[str, ...] = ("prevalence", "ridge"), primary: str = "ridge") -> Study:
+    """The same study with little resampling."""
+    return dataclasses.replace(
+        study,
+        models=dataclasses.replace(study.models, candidates=candidates, primary=primary),
+        validation=ValidationSettings(folds=3, repeats=2, bootstrap=20, seed=5),
+    )

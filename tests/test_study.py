@@ -1,0 +1,100 @@
+"""A study declaration is read whole, or refused with the key and the nearest valid name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poi_predict.errors import StudyError
+from poi_predict.study import read_study, shipped_studies
+
+MINIMAL = """
+[study]
+name = "mini"
+[endpoint]
+event = "menses_resumed"
+[predictors]
+use = ["age", "fsh"]
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "study.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_minimal_study_gets_documented_defaults(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path, MINIMAL))
+    assert study.features.predictors == ("age", "fsh")
+    assert study.models.primary in study.models.candidates
+    assert study.endpoint.horizon_months is None
+    assert study.required_variables == ("age", "fsh", "menses_resumed")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_studies()))
+def test_shipped_studies_are_valid(name: str) -> None:
+    study = read_study(name)
+    assert study.name == name
+    assert study.endpoint.horizon_months == 12
+    assert "prevalence" in study.models.candidates
+
+
+@pytest.mark.parametrize("folder", ["ovarian_response", "indomethacin_trial"])
+def test_studies_of_real_data_are_valid(folder: str) -> None:
+    root = Path(__file__).parents[1]
+    study = read_study(root / "pipelines" / folder)
+    assert not study.endpoint.favourable
+
+
+def test_a_hyphen_names_the_same_study() -> None:
+    assert read_study("menses-12m").name == "menses_12m"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MINIMAL + "[modells]\n", 'unknown key "modells" (did you mean "models"?)'),
+        (MINIMAL + '[models]\nprimry = "ridge"\n', 'unknown key "primry" (did you mean "primary"?)'),
+        (MINIMAL + '[models]\nprimary = "rigde"\n', 'did you mean "ridge"'),
+        (MINIMAL + "[validation]\nfolds = 1\n", "validation.folds must be between 2 and 50"),
+        (MINIMAL + '[validation]\nfolds = "ten"\n', "validation.folds"),
+        (MINIMAL + "[validation]\nfolds = 2.5\n", "validation.folds"),
+        (MINIMAL + "[validation]\nfolds = true\n", "validation.folds"),
+        (MINIMAL.replace('"fsh"', '"fhs"'), 'did you mean "fsh"'),
+        (MINIMAL.replace('"fsh"', '"fsh_after"'), "known only after it"),
+        (MINIMAL.replace('"fsh"', '"menses_resumed"'), "must not define the outcome"),
+        (MINIMAL.replace('"fsh"', '"patient_id"'), "must describe the woman or the protocol"),
+        (MINIMAL.replace('event = "menses_resumed"', ""), "must give event"),
+        (MINIMAL.replace("[predictors]", "[predictor]"), "predictor"),
+        (MINIMAL.replace('name = "mini"', 'name = "../x"'), "A name must be made of"),
+        (MINIMAL + '[columns]\nfshh = "FSH"\n', 'did you mean "fsh"'),
+        (MINIMAL + '[variables.own]\nkind = "continuous"\nrole = "predictor"\n', "role must be one of"),
+        (MINIMAL + '[variables.own]\nkind = "continuous"\nhard = [1]\n', "must be two numbers"),
+        (MINIMAL + '[variables.age]\nkind = "continuous"\n', "age"),
+        (MINIMAL + "[inclusion]\nage = 1\n", "list of rules"),
+        ("[study\n", "must be valid TOML"),
+        ("", "must have a section [study]"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_in_one_message(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        read_study(write(tmp_path, text))
+    assert expected in str(caught.value)
+
+
+def test_a_post_treatment_column_is_refused_under_the_clinics_own_name_too(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    text = (root / "pipelines" / "ovarian_response" / "study.toml").read_text(encoding="utf-8")
+    leaking = text.replace('"fsh", "estradiol"]', '"fsh", "estradiol", "MaxE2"]')
+    assert leaking != text
+    with pytest.raises(StudyError, match="known only after it"):
+        read_study(write(tmp_path, leaking))
+
+
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_bytes(b"\xff\xfe\x00[study]")
+    with pytest.raises(StudyError, match="UTF-8"):
+        read_study(file)
