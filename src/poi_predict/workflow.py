@@ -279,7 +279,7 @@ def explain_patient(
     content = build_patient_content(
         patient,
         row.iloc[0],
-        scored.iloc[0].to_dict(),
+        {str(name): value for name, value in scored.iloc[0].items()},
         explain_predictions(bundle.pipeline, row),
         cohort.codebook,
         model_facts,

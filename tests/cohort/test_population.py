@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from poi_predict.cohort.codebook import read_codebook
 from poi_predict.cohort.endpoint import EndpointSettings
 from poi_predict.cohort.population import InclusionRule, build_analysis_set
 from poi_predict.errors import CohortError, StudyError
@@ -37,7 +38,7 @@ def cohort(**changes) -> SimpleNamespace:
             "follow_up_months": [12.0, 14.0, 12.0, 12.0, 6.0, 24.0, 13.0, 24.0],
         }
     ).assign(**changes)
-    return SimpleNamespace(data=data)
+    return SimpleNamespace(codebook=read_codebook(), data=data)
 
 
 TWO_RESPONDERS = {"patient_id": ["007", "7", "a", "b", "c", "d", "e", "f"]}
@@ -49,8 +50,8 @@ def test_rows_are_lost_step_by_step_and_counted():
     columns = ["step", "excluded_rows", "remaining_rows", "remaining_patients", "remaining_events"]
     assert analysis.attrition[columns].to_numpy().tolist() == [
         ["in the cohort", 0, 8, 8, 3],
-        ["age at most 40", 1, 7, 7, 2],
-        ["aetiology, known", 1, 6, 6, 2],
+        ["Age at most 40 years", 1, 7, 7, 2],
+        ["Aetiology, known", 1, 6, 6, 2],
         ["outcome known", 1, 5, 5, 2],
         ["event, or followed for 12 months", 1, 4, 4, 2],
     ]
@@ -125,14 +126,14 @@ def test_rules_that_do_not_fit_are_refused():
 
 
 def test_one_class_only_is_one_clear_sentence():
-    few = SimpleNamespace(data=cohort().data.iloc[[1, 5, 6]].reset_index(drop=True))
+    few = SimpleNamespace(codebook=read_codebook(), data=cohort().data.iloc[[1, 5, 6]].reset_index(drop=True))
     with pytest.raises(CohortError, match="0 with and 3 without are left") as raised:
         build_analysis_set(few, [], MENSES)
     assert "\n" not in str(raised.value)
 
 
 def test_two_courses_of_one_woman_are_one_woman_with_the_event():
-    only_her = SimpleNamespace(data=cohort().data.iloc[[0, 1, 2, 5]].reset_index(drop=True))
+    only_her = SimpleNamespace(codebook=read_codebook(), data=cohort().data.iloc[[0, 1, 2, 5]].reset_index(drop=True))
     with pytest.raises(CohortError, match="1 with and 2 without"):
         build_analysis_set(only_her, [], MENSES)
 

@@ -215,7 +215,7 @@ def test_patient_page_is_well_formed(patient, frames, n_factors):
 
 def test_patient_page_says_her_chance_in_words_and_numbers(patient):
     page = render_patient_page(patient())
-    assert "about 3 of 10 women like her would menstruate again within 12 months" in page
+    assert "about 3 of 10 women like her would have this outcome: menstruate again within 12 months" in page
     assert "18 % to 47 %" in page
     assert "AMH is below the detection limit." in page
 

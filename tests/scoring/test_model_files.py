@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction import DictVectorizer
@@ -194,8 +195,6 @@ def test_something_other_than_pipelines_is_refused() -> None:
 def test_a_model_of_another_scikit_learn_is_refused_with_both_versions() -> None:
     archive = dump_pipelines([fit("linear")])
     parts = unpack(archive)
-    import sklearn
-
     parts["schema.json"] = parts["schema.json"].replace(sklearn.__version__.encode(), b"0.24.2")
     with pytest.raises(BundleError, match=rf"trained it, 0\.24\.2; {sklearn.__version__} is installed"):
         load_pipelines(pack(parts), "pipeline.skops", TRUSTED)

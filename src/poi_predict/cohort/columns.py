@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["TypedColumns", "read_column"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TypedColumns:
     """The canonical columns that one column of a file becomes, and what was found in its cells."""
 

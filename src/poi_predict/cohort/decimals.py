@@ -17,7 +17,7 @@ _GROUPED = {  # decimal mark: thousands grouped by the other mark, a space or an
     ".": re.compile(r"[+-]?\d{1,3}(?P<group>[,'’ ])\d{3}(?:(?P=group)\d{3})*(?P<tail>\.\d+)?"),
     ",": re.compile(r"[+-]?\d{1,3}(?P<group>[.'’ ])\d{3}(?:(?P=group)\d{3})*(?P<tail>,\d+)?"),
 }
-_NO_NUMBER = "nan"
+_NO_NUMBER = ""
 
 
 def decimal_marks(numbers: Iterable[str]) -> frozenset[str]:
@@ -42,7 +42,7 @@ def _sure_mark(number: str) -> str | None:
 
 
 def parse_mantissa(number: str, marks: frozenset[str]) -> str | None:
-    """Return a number as Python writes it, "nan" if it is none, or None if it can be read in two ways.
+    """Return a number as Python writes it, "" if it is none, or None if it can be read in two ways.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def parse_mantissa(number: str, marks: frozenset[str]) -> str | None:
     Examples
     --------
     >>> [parse_mantissa(number, frozenset()) for number in ("1,5", "1.234,5", "5 000 000", "1,2,3")]
-    ['1.5', '1234.5', '5000000', 'nan']
+    ['1.5', '1234.5', '5000000', '']
     >>> parse_mantissa("1,234", frozenset()), parse_mantissa("1,234", frozenset(","))
     (None, '1.234')
     """

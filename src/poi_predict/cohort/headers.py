@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ColumnPlan", "accepted_units", "plan_columns"]
 
 _REMARKS = frozenset({"baseline", "basal", "serum", "before", "pre", "post", "after", "total", "mean"})
+_OBVIOUS_UNITS = ("years",)  # nobody gives an age in months without saying so
 _SHOWN_UNITS = 6
 _COMPARED_HEADERS = 300  # comparing every header of a wide table with every alias would take seconds
 
@@ -153,8 +154,8 @@ def _with_factor(plan: ColumnPlan, codebook: Codebook) -> tuple[list[ColumnPlan]
     unit = declared or stated
     if unit is not None:
         return [replace(plan, factor=variable.factor(unit) or 1.0)], []
-    canonical_name = header_key(plan.header) == header_key(variable.name)
-    if canonical_name or not variable.has_rival_units:
+    says_enough = header_key(plan.header) == header_key(variable.name) or variable.unit in _OBVIOUS_UNITS
+    if says_enough or not variable.has_rival_units:
         return [plan], []
     return [plan], [column_finding("unit_assumed", variable.name, column=plan.shown, unit=variable.unit)]
 

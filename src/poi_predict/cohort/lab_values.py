@@ -49,7 +49,7 @@ _FAULTS = tuple(state for state in _State if state >= _State.NOT_A_NUMBER)
 _SIGNS = {"": _State.NUMBER, "<": _State.BELOW, ">": _State.ABOVE}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabValues:
     """A column of numbers in the canonical unit.
 
@@ -223,6 +223,8 @@ class _Column:
         mantissa = parse_mantissa(parts.mantissa, marks)
         if mantissa is None:
             return np.nan, _State.AMBIGUOUS_DECIMAL
+        if not mantissa:
+            return np.nan, _State.NOT_A_NUMBER
         factor = self.variable.factor(parts.unit) if parts.unit else self.factor
         if factor is None:
             refused = self.variable.refusal(parts.unit) is not None

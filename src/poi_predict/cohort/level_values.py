@@ -25,7 +25,7 @@ _NONE = "none"
 _JOINED = re.compile(r"\s*(?:[+;,/|&、，；]|\band\b|\bund\b|\bet\b|\by\b|\bplus\b|\bwith\b|和|及)\s*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LevelValues:
     """A column of canonical levels.
 

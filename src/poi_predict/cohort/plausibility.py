@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from poi_predict.cohort.codebook import Codebook
     from poi_predict.cohort.findings import Finding
 
-__all__ = ["check_consistency", "check_typical_ranges"]
+__all__ = ["check_consistency", "check_typical_ranges", "shown_range"]
 
 _EVENTS = {"menses_resumed": "months_to_menses", "clinical_pregnancy": "months_to_pregnancy"}
 _MEASURED = ("fsh_after_month", "amh_after_month", "estradiol_after_month")
 _MONTHS_PER_YEAR = 12
+_UNSHOWN_UNITS = (None, "count", "grade")
+_LARGE = 1e5  # from here on, a number is easier to read with its power of ten
 _EARLIEST_MENARCHE = 8  # years; menses before are precocious puberty
 
 
@@ -36,16 +38,31 @@ def check_typical_ranges(data: pd.DataFrame, codebook: Codebook, row_number: np.
         if name in data and variable.typical is not None:
             low, high = variable.typical
             values = data[name].to_numpy(dtype=np.float64)
-            facts = {"low": f"{low:g}", "high": f"{high:g}", "unit": shown_unit(variable.unit)}
-            findings += row_findings(
-                "typical_range", name, (values < low) | (values > high), row_number, **facts
-            )
+            unusual = (values < low) | (values > high)
+            if f"{name}__below" in data:  # the value itself is below the limit that the table holds
+                unusual &= ~data[f"{name}__below"].to_numpy(dtype=bool)
+            facts = shown_range(variable.typical, variable.unit)
+            findings += row_findings("typical_range", name, unusual, row_number, **facts)
     return findings
 
 
-def shown_unit(unit: str | None) -> str:
-    """Return a unit as it follows a number in a message."""
-    return "" if unit in (None, "count", "grade") else f" {unit}"
+def shown_range(limits: tuple[float, float] | None, unit: str | None) -> dict[str, str]:
+    """Return limits and unit as messages show them.
+
+    >>> shown_range((1e5, 1e9), "cells")
+    {'low': '1e5', 'high': '1e9', 'unit': ' cells'}
+    """
+    if limits is None:
+        return {}
+    low, high = (_shown_number(limit) for limit in limits)
+    return {"low": low, "high": high, "unit": "" if unit in _UNSHOWN_UNITS else f" {unit}"}
+
+
+def _shown_number(number: float) -> str:
+    if abs(number) < _LARGE:
+        return f"{number:g}"
+    mantissa, power = f"{number:e}".split("e")
+    return f"{float(mantissa):g}e{int(power)}"
 
 
 def check_consistency(data: pd.DataFrame, row_number: np.ndarray) -> list[Finding]:

@@ -86,8 +86,16 @@ class InclusionRule:
 
     @property
     def text(self) -> str:
-        """The rule in words, for the attrition table."""
-        words = self.variable
+        """The rule in words, by the variable's name."""
+        return self.describe(self.variable)
+
+    def describe(self, label: str, unit: str = "") -> str:
+        """Return the rule in words, for the attrition table.
+
+        >>> InclusionRule("fsh", min=25).describe("FSH", "IU/L")
+        'FSH at least 25 IU/L'
+        """
+        words = label
         if self.min is not None and self.max is not None:
             words += f" {self.min:g} to {self.max:g}"
         elif self.min is not None:
@@ -96,6 +104,7 @@ class InclusionRule:
             words += f" at most {self.max:g}"
         elif self.levels:
             words += " " + " or ".join(self.levels)
+        words += f" {unit}" if unit and self.is_range else ""
         return words + (", known" if self.missing == "exclude" else "")
 
     def keeps(self, data: pd.DataFrame) -> NDArray[np.bool_]:
@@ -194,7 +203,8 @@ def build_analysis_set(
     log.note("in the cohort", kept)
     for rule in rules:
         kept &= rule.keeps(data)
-        log.note(rule.text, kept)
+        variable = cohort.codebook.get(rule.variable)
+        log.note(rule.describe(variable.label, variable.unit or "") if variable else rule.text, kept)
     if not kept.any():
         raise CohortError(
             f"The inclusion rules must leave rows to learn from; 0 of {len(data)} rows are left. "

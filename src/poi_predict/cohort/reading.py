@@ -20,7 +20,7 @@ from poi_predict.cohort.columns import read_column
 from poi_predict.cohort.findings import TABLE, Finding, Findings
 from poi_predict.cohort.headers import plan_columns
 from poi_predict.cohort.identity import check_origin, number_rows, parse_patient_ids
-from poi_predict.cohort.plausibility import check_consistency, check_typical_ranges, shown_unit
+from poi_predict.cohort.plausibility import check_consistency, check_typical_ranges, shown_range
 from poi_predict.cohort.rules import column_finding, row_findings
 from poi_predict.cohort.schema import find_breaches
 from poi_predict.cohort.shape import check_shape
@@ -48,7 +48,7 @@ class Fingerprint:
     columns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cohort:
     """A checked table of treatment courses.
 
@@ -277,9 +277,9 @@ def _enforce_contract(data: pd.DataFrame, plans: list[ColumnPlan], row_number: n
     findings = []
     for (name, rule), broken in find_breaches(data[columns], codebook).items():
         plan = by_name[name]
-        low, high = plan.variable.hard or (np.nan, np.nan)
-        facts = {"low": f"{low:g}", "high": f"{high:g}", "unit": shown_unit(plan.variable.unit)}
-        findings += row_findings(rule, name, broken, row_number, column=plan.shown, **facts)
+        facts = {"column": plan.shown, "accepted": ", ".join(plan.variable.levels)}
+        facts |= shown_range(plan.variable.hard, plan.variable.unit)
+        findings += row_findings(rule, name, broken, row_number, **facts)
         data.loc[broken, name] = np.nan
         if plan.variable.censorable:
             data.loc[broken, f"{name}__below"] = False

@@ -29,8 +29,8 @@ _TABLE = {
     "no_header": Rule("error", "The first row must hold column names; it holds numbers. Add a header row."),
     "wrong_delimiter": Rule(
         "error",
-        "The table must have several columns; it has one, whose header holds a {separator} {count} "
-        'times. Set cohort.delimiter = "{written}" or "auto".',
+        "The table must have several columns; it has one, whose header holds {separator}. Set "
+        'cohort.delimiter = "{written}" or "auto".',
     ),
     "overlong_row": Rule(
         "error",
@@ -83,12 +83,11 @@ _COLUMNS = {
     ),
     "all_missing": Rule(
         "error",
-        "{column} must hold values, as the study uses it; all {total} rows are missing or unusable. "
-        "Fill the column, or leave it out of the study.",
+        "{column} must hold values, as the study uses it; no usable one is in the {total} rows. Fill the "
+        "column, or leave it out of the study.",
     ),
     "empty_column": Rule(
-        "warning",
-        "{column} should hold values; all {total} rows are missing or unusable. Fill it if you can.",
+        "warning", "{column} should hold values; no usable one is in the {total} rows. Fill it if you can."
     ),
 }
 _CELLS = {

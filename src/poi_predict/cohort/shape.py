@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["check_shape"]
 
 _NUMBER = re.compile(r"[<>]?\s*[+-]?\d[\d.,]*")
-_SEPARATORS = {",": ("comma", ","), ";": ("semicolon", ";"), "\t": ("tab", "\\t"), "|": ("bar", "|")}
+_SEPARATORS = {",": ("commas", ","), ";": ("semicolons", ";"), "\t": ("tabs", "\\t"), "|": ("bars", "|")}
 
 
 def check_shape(table: RawTable) -> list[Finding]:
@@ -31,8 +31,7 @@ def _separator(table: RawTable) -> list[Finding]:
     if len(table.headers) > 1 or probable not in header:
         return []
     name, written = _SEPARATORS[probable]
-    facts = {"count": header.count(probable), "separator": name, "written": written}
-    return [column_finding("wrong_delimiter", TABLE, **facts)]
+    return [column_finding("wrong_delimiter", TABLE, separator=name, written=written)]
 
 
 def _header(table: RawTable) -> list[Finding]:

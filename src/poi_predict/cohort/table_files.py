@@ -39,7 +39,7 @@ _READERS: dict[str, Callable[[bytes, ReadingSettings], Cells]] = {
 _NOTHING = b"\xef\xbb\xbf\xff\xfe \t\r\n,;\x00"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RawTable:
     """The cells of a file, before anything is interpreted.
 

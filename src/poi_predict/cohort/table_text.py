@@ -161,8 +161,8 @@ def _records(text: str, delimiter: str) -> Iterator[list[str]]:
         yield from reader
     except csv.Error:
         raise CohortError(
-            f"The quotes of a text table must match; they do not near line {reader.line_num}. Close the quotes, or "
-            "export the table again."
+            f"The quotes of a text table must match; they do not near line {reader.line_num}. Close the "
+            "quotes, or export the table again."
         ) from None
 
 

@@ -8,8 +8,9 @@ weights (Lundberg et al. 2020, doi 10.1038/s42256-019-0138-9). So an explanation
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Explanation", "explain_predictions"]
 
-FloatArray = "NDArray[np.float64]"
 PROBABILITY_FLOOR = 1e-6
 
 
@@ -81,7 +81,7 @@ class Explanation:
 
         The log-odds are converted in proportion (each woman has one factor), so order and sign are kept.
         """
-        factor = _secant(self.baseline, self.output, expit, lambda x: expit(x) * (1 - expit(x)))
+        factor = _secant(self.baseline, self.output, expit, _logistic_density)
         return np.asarray(self.attributions * factor[:, None], dtype=np.float64)
 
     def frame(self) -> pd.DataFrame:
@@ -146,7 +146,7 @@ def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
         return Explanation(variables, summed, baseline, baseline + summed.sum(axis=1))
     probability = np.clip(baseline + summed.sum(axis=1), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     base = float(np.clip(baseline, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
-    factor = _secant(base, probability, logit, lambda p: 1 / (p * (1 - p)))
+    factor = _secant(base, probability, logit, _logit_derivative)
     # A clipped probability is no longer the plain sum, so the factor is applied to the clipped total.
     total = summed.sum(axis=1)
     ratio = np.divide(probability - base, total, out=np.ones_like(total), where=np.abs(total) > 1e-12)
@@ -156,7 +156,7 @@ def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
 
 
 def _column_attributions(
-    model: object, values: NDArray[np.float64]
+    model: Any, values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float, bool]:
     """Attributions of derived columns, the baseline value, and whether both are log-odds."""
     from sklearn.dummy import DummyClassifier  # noqa: PLC0415
@@ -171,7 +171,7 @@ def _column_attributions(
 
 
 def _tree_attributions(
-    model: object, values: NDArray[np.float64]
+    model: Any, values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float, bool]:
     import shap  # noqa: PLC0415
 
@@ -198,9 +198,22 @@ def _sum_by_origin(
     return variables, contribution @ membership
 
 
-def _secant(start, end, function, derivative):  # type: ignore[no-untyped-def]
+def _secant(
+    start: float,
+    end: NDArray[np.float64],
+    function: Callable[[Any], Any],
+    derivative: Callable[[Any], Any],
+) -> NDArray[np.float64]:
     """Slope of `function` between `start` and each `end`; its derivative where they coincide."""
-    step = np.asarray(end) - start
+    step = end - start
     near = np.abs(step) < 1e-9
-    safe = np.where(near, 1.0, step)
-    return np.where(near, derivative(np.asarray(start)), (function(end) - function(start)) / safe)
+    slope = (function(end) - function(start)) / np.where(near, 1.0, step)
+    return np.asarray(np.where(near, derivative(start), slope), dtype=np.float64)
+
+
+def _logistic_density(log_odds: float) -> float:
+    return float(expit(log_odds) * (1 - expit(log_odds)))
+
+
+def _logit_derivative(p: float) -> float:
+    return 1.0 / (p * (1.0 - p))

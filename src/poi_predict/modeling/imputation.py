@@ -1,13 +1,11 @@
 """Imputation of missing columns from the others, by a multivariate normal model.
 
 Expectation–maximisation (Dempster, Laird & Rubin 1977, doi 10.1111/j.2517-6161.1977.tb01600.x) estimates mean
-and covariance from incomplete rows. Rows that miss the same columns form a pattern and share their algebra;
-patterns are worked out together, through the precision matrix, so that each costs only as much as it misses.
+and covariance from incomplete rows; `gaps` has the algebra of one step.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -16,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from poi_predict.features import SEPARATOR, origin_of, round_down, round_up
+from poi_predict.modeling.gaps import Gaps, condition_gaps, find_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +151,7 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         drawn = np.atleast_2d(invwishart.rvs(degrees, correlation * spare, random_state=rng))
         mean = rng.multivariate_normal(np.zeros(len(scale)), drawn / self.n_rows_, method="cholesky")
 
-        def sample(gaps: _Gaps) -> FloatArray:
+        def sample(gaps: Gaps) -> FloatArray:
             roots = np.linalg.cholesky(gaps.covariance)[gaps.patterns.of_row]
             noise = rng.standard_normal(gaps.mean.shape)
             return np.asarray(gaps.mean + np.einsum("rij,rj->ri", roots, noise))
@@ -175,12 +174,12 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Run the iteration on standardised columns; Z is 0 where missing."""
         n, d = Z.shape
         prior = max(float(self.prior_rows), LEAST_PRIOR_ROWS)
-        patterns = _find_patterns(missing)
+        patterns = find_patterns(missing)
         mean = np.zeros(d)
         covariance = (Z.T @ Z + prior * np.eye(d)) / (n + prior)
         self.n_iter_ = 0
         while len(patterns.rows) and self.n_iter_ < self.max_iterations:
-            gaps = _condition(Z, mean, covariance, patterns)
+            gaps = condition_gaps(Z, mean, covariance, patterns)
             residual = np.where(missing, 0.0, Z - mean)
             patterns.put(residual, gaps.mean)
             shift = residual.mean(axis=0)
@@ -198,7 +197,7 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X: ArrayLike,
         mean: FloatArray,
         covariance: FloatArray,
-        choose: Callable[[_Gaps], FloatArray],
+        choose: Callable[[Gaps], FloatArray],
     ) -> FloatArray:
         """Fill each gap with what `choose` takes from its distribution, and append the flags."""
         check_is_fitted(self)
@@ -210,9 +209,9 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         correlation = covariance / np.outer(scale, scale)
         for start in range(0, len(filled), ROWS_AT_ONCE):
             part = filled[start : start + ROWS_AT_ONCE]
-            patterns = _find_patterns(missing[start : start + ROWS_AT_ONCE])
+            patterns = find_patterns(missing[start : start + ROWS_AT_ONCE])
             if len(patterns.rows):
-                gaps = _condition((part - mean) / scale, np.zeros(len(mean)), correlation, patterns)
+                gaps = condition_gaps((part - mean) / scale, np.zeros(len(mean)), correlation, patterns)
                 values = np.zeros_like(part)
                 patterns.put(values, choose(gaps))
                 values = np.clip(mean + scale * values, self.low_, self.high_)
@@ -240,104 +239,9 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return [origin_of(str(name)) for name in _check_feature_names_in(self)]
 
 
-@dataclass(frozen=True)
-class _Patterns:
-    """Which columns are missing together.
-
-    Attributes
-    ----------
-    rows : ndarray of int, shape (n_gappy,)
-        Positions of the rows with something missing.
-    of_row : ndarray of int, shape (n_gappy,)
-        The pattern of each.
-    columns : ndarray of int, shape (n_patterns, most_missing)
-        Missing columns of each pattern, padded with the number of columns.
-    counts : ndarray of int, shape (n_patterns,)
-        Rows of each pattern.
-    """
-
-    rows: NDArray[np.intp]
-    of_row: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    counts: NDArray[np.intp]
-
-    def put(self, table: FloatArray, values: FloatArray) -> None:
-        """Write values of shape (n_gappy, most_missing) into the gaps of a table, in place."""
-        columns = self.columns[self.of_row]
-        real = columns < table.shape[1]
-        table[np.broadcast_to(self.rows[:, None], columns.shape)[real], columns[real]] = values[real]
-
-
-@dataclass(frozen=True)
-class _Gaps:
-    """The normal distribution of the missing values given the observed ones.
-
-    Attributes
-    ----------
-    mean : ndarray of shape (n_gappy, most_missing)
-        Deviations from the model's mean; padding is 0.
-    covariance : ndarray of shape (n_patterns, most_missing, most_missing)
-        Padding is the identity.
-    """
-
-    patterns: _Patterns
-    mean: FloatArray
-    covariance: FloatArray
-
-    def sum_of_covariances(self, n_columns: int) -> FloatArray:
-        """Return the covariances summed over rows, each in its place among all columns."""
-        total = np.zeros((n_columns + 1, n_columns + 1))
-        columns = self.patterns.columns
-        weighted = self.covariance * self.patterns.counts[:, None, None]
-        np.add.at(total, (columns[:, :, None], columns[:, None, :]), weighted)
-        return total[:-1, :-1]
-
-
 def _standardise(X: FloatArray, missing: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard deviation of the observed values; 0 and 1 where there is none to speak of."""
     n = np.maximum((~missing).sum(axis=0), 1)
     centre = np.where(missing, 0.0, X).sum(axis=0) / n
     spread = np.sqrt((np.where(missing, 0.0, X - centre) ** 2).sum(axis=0) / n)
     return centre, np.where(spread > 1e-12 * np.maximum(1.0, np.abs(centre)), spread, 1.0)
-
-
-def _find_patterns(missing: NDArray[np.bool_]) -> _Patterns:
-    rows = np.flatnonzero(missing.any(axis=1))
-    packed = np.packbits(missing[rows], axis=1)
-    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, of_row, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    distinct = missing[rows[first]]
-    n_columns = missing.shape[1]
-    most = int(distinct.sum(axis=1).max(initial=0))
-    # A stable sort of "not missing" brings the missing columns to the front, in order.
-    columns = np.argsort(~distinct, axis=1, kind="stable")[:, :most]
-    columns = np.where(np.take_along_axis(distinct, columns, axis=1), columns, n_columns)
-    return _Patterns(rows, of_row, columns, counts)
-
-
-def _condition(Z: FloatArray, mean: FloatArray, covariance: FloatArray, patterns: _Patterns) -> _Gaps:
-    """Condition each row's missing columns on its observed ones.
-
-    With precision P and deviations r (0 where missing), the missing part has covariance inverse(P_mm) and
-    mean -inverse(P_mm) (P r)_m: only matrices as large as what is missing are inverted.
-    """
-    d = len(mean)
-    precision = np.zeros((d + 1, d + 1))
-    precision[:d, :d] = np.linalg.inv(covariance)
-    columns = patterns.columns
-    blocks = precision[columns[:, :, None], columns[:, None, :]]
-    blocks += np.eye(columns.shape[1]) * (columns == d)[:, :, None]
-    inverse = np.linalg.inv(blocks)
-    deviation = np.nan_to_num(Z[patterns.rows] - mean)
-    deviation[_gap_mask(patterns, d)] = 0.0
-    pull = np.column_stack([deviation @ precision[:d, :d], np.zeros(len(deviation))])
-    pull = np.take_along_axis(pull, columns[patterns.of_row], axis=1)
-    mean_of_gaps = -np.einsum("rij,rj->ri", inverse[patterns.of_row], pull)
-    return _Gaps(patterns, mean_of_gaps, np.asarray(inverse, dtype=np.float64))
-
-
-def _gap_mask(patterns: _Patterns, n_columns: int) -> NDArray[np.bool_]:
-    """Return the gaps of the gappy rows, shape (n_gappy, n_columns)."""
-    mask = np.zeros((len(patterns.columns), n_columns + 1), dtype=bool)
-    np.put_along_axis(mask, patterns.columns, values=True, axis=1)
-    return np.asarray(mask[patterns.of_row, :-1])

@@ -283,7 +283,7 @@ class PatientContent:
     patient_id
         As given on the command line; shown here and nowhere else.
     study_name, question, endpoint
-        The study the model comes from; `endpoint` reads after "to": "menstruate again within 12 months".
+        The study the model comes from; `endpoint` says what counts: "Menses resumed within 12 months".
     model_label
         The model that answers, in words.
     n, events

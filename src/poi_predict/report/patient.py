@@ -9,6 +9,7 @@ import pandas as pd
 
 from poi_predict.modeling import CATALOG
 from poi_predict.report.content import PatientContent
+from poi_predict.report.glossary import describe_level
 from poi_predict.report.tables import format_estimate
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _shown(row: pd.Series, variable: Variable) -> str:
     if variable.kind == "binary":
         return "yes" if value else "no"
     if not variable.is_numeric:
-        return str(value).replace("_", " ").replace("+", ", ")
+        return ", ".join(describe_level(level) for level in str(value).split("+"))
     below = "< " if row.get(f"{variable.name}__below", False) else ""
     unit = "" if variable.unit in (None, "count") else f" {variable.unit}"
     return f"{below}{float(value):.4g}{unit}"

@@ -162,8 +162,8 @@ def _second_opinion(assessment: Assessment) -> tuple[Section, ...]:
             "Metric": [describe_metric(name.removesuffix(CORRECTED_SUFFIX)).label for name in frame["metric"]],
             "Apparent": [format_number(value) for value in frame["apparent"]],
             "Corrected, 95 % interval": [
-                format_estimate(row.estimate, row.ci_low, row.ci_high, reason=row.reason)
-                for row in frame.itertuples()
+                format_estimate(row["estimate"], row["ci_low"], row["ci_high"], reason=row["reason"])
+                for row in frame.to_dict("records")
             ],
         }
     )

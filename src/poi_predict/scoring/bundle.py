@@ -90,10 +90,9 @@ def write_bundle(bundle: Bundle, folder: Path) -> str:
         PROVENANCE: _json_bytes(bundle.provenance.as_dict(), PROVENANCE),
         CARD: bundle.card.encode(),
     }
+    load_pipelines(files[PIPELINE], PIPELINE, TRUSTED_TYPES)  # never store what reading would refuse
     if bundle.refits:
         files[REFITS] = dump_pipelines(bundle.refits)
-    for name in files.keys() & {PIPELINE, REFITS}:
-        load_pipelines(files[name], name, TRUSTED_TYPES)  # never store what reading would refuse
     return write_files(folder, files)
 
 

@@ -9,13 +9,17 @@ refits load in about half a second.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import io
 import json
+import math
 import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +28,7 @@ from poi_predict.errors import BundleError
 from poi_predict.scoring.tree_bounds import check_tree_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sklearn.pipeline import Pipeline
 
@@ -87,19 +91,17 @@ def dump_pipelines(pipelines: Sequence[Pipeline]) -> bytes:
     import skops.io  # noqa: PLC0415
 
     form = _CanonicalForm()
-    states = []
-    for pipeline in pipelines:
-        try:
-            raw = skops.io.dumps(pipeline)
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise BundleError(
-                "A model must consist of parts that can be stored without pickle; "
-                f"{type(error).__name__} was raised for one. Give the estimator plain attributes."
-            ) from error
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            state = json.loads(archive.read(SCHEMA))
-            states.append(form.settle(state, archive))
-    return form.archive(states)
+    with _collector_paused():
+        for pipeline in pipelines:
+            try:
+                raw = skops.io.dumps(pipeline)
+            except (AttributeError, RecursionError, TypeError, ValueError) as error:
+                raise BundleError(
+                    "A model must consist of parts that can be stored without pickle; "
+                    f"{type(error).__name__} was raised for one. Give the estimator plain attributes."
+                ) from error
+            form.add(raw)
+        return form.archive()
 
 
 def load_pipelines(archive: bytes, name: str, trusted: Collection[str]) -> list[Pipeline]:
@@ -127,7 +129,7 @@ def load_pipelines(archive: bytes, name: str, trusted: Collection[str]) -> list[
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as parts:
             _check_parts(parts, len(archive), name)
-        with warnings.catch_warnings():
+        with _collector_paused(), warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
             pipelines = skops.io.loads(archive, trusted=sorted(trusted))
     except UntrustedTypesFoundException as error:
@@ -160,16 +162,23 @@ class _CanonicalForm:
     arrays: dict[str, bytes] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)  # content of a shared node -> its number
     header: dict[str, Any] = field(default_factory=dict)
+    states: list[dict[str, Any]] = field(default_factory=list)
 
-    def settle(self, state: dict[str, Any], archive: zipfile.ZipFile) -> dict[str, Any]:
-        """Return one object's state in canonical form, and keep its arrays."""
-        self.header = {key: state.pop(key) for key in ("protocol", "_skops_version")}
-        settled: dict[str, Any] = self._settle(state, archive)
-        return settled
+    def add(self, raw: bytes) -> None:
+        """Take up one object as skops dumped it."""
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            state = json.loads(archive.read(SCHEMA))
+            self.header = {key: state.pop(key) for key in ("protocol", "_skops_version")}
+            self.states.append(self._settle(state, archive))
 
-    def archive(self, states: list[dict[str, Any]]) -> bytes:
-        """Return the archive of a list of settled states."""
-        schema = {"__class__": "list", "__module__": "builtins", "__loader__": "ListNode", "content": states}
+    def archive(self) -> bytes:
+        """Return the archive of a list of all objects taken up."""
+        schema = {
+            "__class__": "list",
+            "__module__": "builtins",
+            "__loader__": "ListNode",
+            "content": self.states,
+        }
         parts = {SCHEMA: _compact(schema | self.header).encode(), **self.arrays}
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -244,12 +253,30 @@ def _check_parts(archive: zipfile.ZipFile, size: int, name: str) -> None:
 
 def _check_array(content: bytes, name: str) -> None:
     """Refuse an array whose header claims another size than it has: numpy would reserve what is claimed."""
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read_header(stream)
-    claimed = dtype.itemsize * int(np.prod(shape, dtype=object)) if shape else dtype.itemsize
-    if dtype.hasobject or claimed != len(content) - stream.tell():
+    start = 10 if content[6:7] == b"\x01" else 12
+    header = start + int.from_bytes(content[8:start], "little")
+    if _declared_bytes(content[:header]) != len(content) - header:
         raise BundleError(f"{name} must hold arrays of the size they claim; one is not. {REMEDY}")
+
+
+@lru_cache(
+    maxsize=4096
+)  # the arrays of a forest share few headers, and parsing one takes longer than reading it
+def _declared_bytes(header: bytes) -> int | None:
+    """Return how many bytes an array's header announces; None for arrays of objects."""
+    stream = io.BytesIO(header)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = read[np.lib.format.read_magic(stream)](stream)
+    return None if dtype.hasobject else dtype.itemsize * math.prod(shape)
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the garbage collector, which would search millions of new and living objects again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

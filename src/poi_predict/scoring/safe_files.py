@@ -157,15 +157,14 @@ def _parse_manifest(manifest: bytes) -> dict[str, dict[str, Any]]:
 
 def _plain_files(folder: Path) -> set[str]:
     """Return the names in a folder, refusing links, folders and devices: they could lead out of it."""
-    names = set()
-    for entry in os.scandir(folder):
-        if not entry.is_file(follow_symlinks=False):
-            raise BundleError(
-                "A bundle must hold plain files only; it holds a link or a folder beside them. "
-                "Remove what does not belong there, or take the bundle from its source again."
-            )
-        names.add(entry.name)
-    return names
+    with os.scandir(folder) as entries:
+        plain = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+    if not all(plain.values()):
+        raise BundleError(
+            "A bundle must hold plain files only; it holds a link or a folder beside them. "
+            "Remove what does not belong there, or take the bundle from its source again."
+        )
+    return set(plain)
 
 
 def _check_names(listed: set[str], present: set[str], required: set[str], optional: set[str]) -> None:

@@ -28,6 +28,7 @@ def write_artifacts(items: Iterable[Item], folder: Path) -> int:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as parent:
     ...     n = write_artifacts([Text("report.html", "<h1>Menses resumption</h1>")], Path(parent))

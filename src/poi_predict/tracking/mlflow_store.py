@@ -18,6 +18,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd  # noqa: TC002  # MLflow reads the annotation of the served model's input
+
 from poi_predict.errors import TrackingError
 from poi_predict.scoring.bundle import read_bundle, read_contract
 from poi_predict.tracking.artifacts import write_artifacts
@@ -28,7 +30,6 @@ from poi_predict.tracking.signature import REASONS, input_types, output_types
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
@@ -162,17 +163,17 @@ def set_served_model() -> None:
     """Hand MLflow the model that answers with the columns of ``score``; called by `served_model`."""
     with _quiet():
         from mlflow.models import set_model  # noqa: PLC0415
-        from mlflow.pyfunc.model import PythonModel, PythonModelContext  # noqa: PLC0415
+        from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]  # noqa: PLC0415
 
         class BundleModel(PythonModel):
             """Scores canonical columns with the bundle stored beside it, checked byte for byte on loading."""
 
-            def load_context(self, context: PythonModelContext) -> None:
+            def load_context(self, context: Any) -> None:
                 self.bundle = read_bundle(Path(context.artifacts["bundle"]))
 
             def predict(
                 self,
-                context: PythonModelContext,  # noqa: ARG002
+                context: Any,  # noqa: ARG002
                 model_input: pd.DataFrame,
                 params: dict[str, Any] | None = None,  # noqa: ARG002
             ) -> pd.DataFrame:

@@ -29,7 +29,7 @@ __all__ = ["OptimismResult", "compute_brier_632_plus", "compute_optimism"]
 FEWEST_FOR_INTERVAL = 20
 """Resamples below which percentiles at the ends are not worth printing."""
 
-SAME = 1e-9
+SAME = 1e-6
 """Differences between resamples that are rounding, not sampling."""
 
 

@@ -1,0 +1,92 @@
+"""Categories as clinics spell them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poi_predict.cohort.codebook import read_codebook
+from poi_predict.cohort.level_values import parse_levels
+from poi_predict.cohort.missing import missing_spellings
+
+CODEBOOK = read_codebook()
+
+
+def levels(name: str, *cells: str | None, **own: str) -> list[object]:
+    parsed = parse_levels(pd.Series(list(cells), dtype="str"), CODEBOOK[name], spellings=own)
+    return parsed.values.tolist()
+
+
+def broken(name: str, *cells: str) -> dict[str, list[bool]]:
+    parsed = parse_levels(pd.Series(list(cells), dtype="str"), CODEBOOK[name])
+    return {rule: rows.tolist() for rule, rows in parsed.faults.items() if rows.any()}
+
+
+def test_every_spelling_of_the_codebook_is_read() -> None:
+    for variable in CODEBOOK.values():
+        if variable.kind in ("category", "multi"):
+            for level, spellings in variable.levels.items():
+                assert set(levels(variable.name, level, *spellings)) <= {level}
+                assert set(levels(variable.name, *(s.upper() + " " for s in spellings))) <= {level}
+
+
+@pytest.mark.parametrize("cell", ["yes", "Y", "1", "1.0", "TRUE", "ja", "Oui", "是", " sí "])
+def test_yes(cell: str) -> None:
+    assert levels("live_birth", cell) == [1.0]
+
+
+@pytest.mark.parametrize("cell", ["no", "N", "0", "0.0", "False", "nein", "NON", "否"])
+def test_no(cell: str) -> None:
+    assert levels("live_birth", cell) == [0.0]
+
+
+@pytest.mark.parametrize("name", ["live_birth", "route", "adjuvant", "centre"])
+def test_missing_is_missing(name: str) -> None:
+    assert pd.isna(levels(name, "", "NA", "n/a", "-", "unknown", None)).all()
+    assert broken(name, "", "NA") == {}
+
+
+def test_unknown_levels_are_found_and_missing() -> None:
+    assert broken("live_birth", "yes", "perhaps", "2") == {"unknown_level": [False, True, True]}
+    assert broken("route", "orally") == {"unknown_level": [True]}
+
+
+def test_several_levels_at_once() -> None:
+    cells = ("PRP", "PRP + HRT", "hrt/PRP", "G-CSF; IVA", "PRP and growth hormone", "PRP、HRT", "none", "PRP,PRP")
+    assert levels("adjuvant", *cells) == [
+        "prp", "hrt+prp", "hrt+prp", "g_csf+iva", "growth_hormone+prp", "hrt+prp", "none", "prp",
+    ]  # fmt: skip
+
+
+def test_none_beside_another_level_contradicts_itself() -> None:
+    assert broken("adjuvant", "none + PRP", "PRP + vitamins") == {
+        "contradicting_levels": [True, False],
+        "unknown_level": [False, True],
+    }
+
+
+def test_a_clinics_own_spelling_comes_first() -> None:
+    assert levels("live_birth", "2", "1", **{"1": "no", "2": "yes"}) == [1.0, 0.0]
+    assert levels("live_birth", "-", "+", **{"-": "no", "+": "yes"}) == [0.0, 1.0]
+
+
+def test_numbers_of_the_file_are_levels() -> None:
+    parsed = parse_levels(pd.Series([1.0, 2.0, np.nan]), CODEBOOK["sides"])
+    assert parsed.values.tolist()[:2] == ["unilateral", "bilateral"]
+    assert pd.isna(parsed.values[2])
+
+
+def test_a_centre_may_have_any_name() -> None:
+    assert levels("centre", " Cairo ", "Tehran", "3") == ["Cairo", "Tehran", "3"]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text(max_size=20), max_size=5))
+def test_any_text_is_a_level_missing_or_a_fault(cells: list[str]) -> None:
+    for name in ("live_birth", "cell_source", "adjuvant", "centre"):
+        parsed = parse_levels(pd.Series(cells, dtype="str"), CODEBOOK[name], missing=missing_spellings())
+        for rows in parsed.faults.values():
+            assert parsed.values[rows].isna().all()

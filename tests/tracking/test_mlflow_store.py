@@ -1,0 +1,383 @@
+"""The MLflow store, for real: a store in a temporary folder, a registered model, a served prediction."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure as Picture
+
+from poi_predict.cohort import read_codebook
+from poi_predict.errors import StudyError, TrackingError
+from poi_predict.features import FeatureSettings, build_features, input_columns
+from poi_predict.modeling import build_pipeline, fit_model
+from poi_predict.scoring.batch import score_frame
+from poi_predict.scoring.bundle import Bundle, read_bundle, write_bundle
+from poi_predict.scoring.contract import Contract, Provenance
+from poi_predict.tracking import mlflow_store
+from poi_predict.tracking.mlflow_store import read_registered_bundle, record_training, serve_ui
+from poi_predict.tracking.records import (
+    Dataset,
+    Figure,
+    Metric,
+    Param,
+    RunRecord,
+    Table,
+    TrainingEvidence,
+    build_training_record,
+)
+from poi_predict.tracking.settings import TrackedRun, TrackingSettings, tracking_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREDICTORS = ("age", "fsh", "amh", "aetiology")
+CANARY = "WOMAN-7Q4"
+
+
+def make_women(n: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    return pd.DataFrame(
+        {
+            "age": rng.uniform(22, 40, n),
+            "fsh": rng.lognormal(4, 0.4, n),
+            "amh": rng.lognormal(-2, 0.5, n),
+            "amh__below": rng.random(n) < 0.5,
+            "aetiology": pd.Series(rng.choice(["idiopathic", "surgical"], n), dtype="str"),
+        }
+    )
+
+
+def make_bundle() -> Bundle:
+    codebook, X = read_codebook(), make_women()
+    y = np.arange(len(X)) % 2
+    features = build_features(codebook, FeatureSettings(predictors=PREDICTORS))
+    pipeline = build_pipeline("ridge", features, monotone={}, random_state=0)
+    refits = []
+    for start in range(3):
+        rows = np.arange(start, len(X))
+        refits.append(fit_model(pipeline, X.iloc[rows].reset_index(drop=True), y[rows], np.ones(len(rows))))
+    return Bundle(
+        pipeline=fit_model(pipeline, X, y, np.ones(len(X))),
+        refits=tuple(refits),
+        contract=Contract(
+            study="menses_12m",
+            predictors=PREDICTORS,
+            input_columns=tuple(input_columns(codebook, PREDICTORS)),
+            codebook=codebook.subset(PREDICTORS).as_dict(),
+            synthetic=True,
+        ),
+        assessment={},
+        provenance=Provenance("2026-11-22", "3.11", {}, None, "5e", "da", len(X), 6, 7),
+        card="# Card",
+    )
+
+
+def make_run(**settings: Any) -> RunRecord:
+    found = {"estimate": 0.71, "ci_low": 0.62, "ci_high": 0.80, "apparent": 0.77, "method": "DeLong"}
+    picture = Picture(figsize=(2, 2))
+    picture.subplots().plot([0, 1], [0, 1])
+    return build_training_record(
+        TrainingEvidence(
+            assessment={
+                "study": "menses_12m",
+                "n": 60,
+                "events": 30,
+                "candidates": {"prevalence": {"c_statistic": found}, "ridge": {"c_statistic": found}},
+                "primary": "ridge",
+                "champion": "ridge",
+                "warnings": [],
+            },
+            settings=settings or {"endpoint": {"horizon_months": 12}},
+            dataset=Dataset("cohort.csv", "da" * 32, 60, 6),
+            tables={"attrition": pd.DataFrame({"step": ["read"], "excluded_rows": [0]})},
+            figures={"calibration": picture},
+            report="<h1>Menses resumption</h1>",
+            verdict="The model tells responders from the others modestly.",
+            brands=("SYNTHETIC",),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tracking")
+    write_bundle(make_bundle(), folder / "bundle")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uri(place: Path) -> str:
+    return f"sqlite:///{place / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def tracked(place: Path, uri: str) -> TrackedRun:
+    settings = TrackingSettings("menses_12m", tracking_uri=uri)
+    return record_training(make_run(), place / "bundle", settings, promote=True)
+
+
+@pytest.fixture
+def client(uri: str, tracked: TrackedRun) -> Iterator[Any]:
+    with mlflow_store._store(uri) as opened:
+        yield opened
+
+
+def test_a_training_is_a_run_with_a_run_under_it_for_each_candidate(client: Any, tracked: TrackedRun) -> None:
+    runs = client.search_runs([tracked.experiment_id])
+    parent = next(run for run in runs if run.info.run_id == tracked.run_id)
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == tracked.run_id]
+    assert sorted(run.info.run_name for run in children) == ["prevalence", "ridge"]
+    assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
+    assert parent.data.params == {"endpoint.horizon_months": "12"}
+    for run in (parent, *children):
+        assert run.data.metrics["c_statistic_ci_low"] == 0.62
+        assert run.data.tags["synthetic"] == "SYNTHETIC"
+        assert "SYNTHETIC" in run.data.tags["mlflow.note.content"]
+
+
+def test_artefacts_lie_beside_the_database(client: Any, tracked: TrackedRun, place: Path) -> None:
+    def paths(folder: str | None = None) -> list[str]:
+        found = client.list_artifacts(tracked.run_id, folder)
+        return [path for item in found for path in (paths(item.path) if item.is_dir else [item.path])]
+
+    assert set(paths()) == {
+        "figures/calibration.png",
+        "report.html",
+        "tables/attrition.csv",
+        "tables/performance.csv",
+    }
+    assert (place / "mlruns" / "menses_12m" / tracked.run_id).is_dir()
+
+
+def test_the_data_set_is_a_hash_and_a_shape(client: Any, tracked: TrackedRun) -> None:
+    (found,) = client.get_run(tracked.run_id).inputs.dataset_inputs
+    assert found.dataset.name == "cohort.csv"
+    assert found.dataset.digest == "dadadadadada"
+    assert '"num_rows": 60' in found.dataset.profile
+    assert found.dataset.schema is None
+
+
+def test_the_model_is_registered_from_code_without_pickle(
+    client: Any, tracked: TrackedRun, place: Path
+) -> None:
+    version = client.get_model_version_by_alias("menses_12m", "champion")
+    assert (str(version.version), tracked.uri) == (tracked.version, "models:/menses_12m@champion")
+    assert version.tags["synthetic"] == "SYNTHETIC"
+    stored = [path for path in (place / "mlruns" / "menses_12m" / "models").rglob("*") if path.is_file()]
+    assert "served_model.py" in {path.name for path in stored}
+    assert not {path.suffix for path in stored} & {".pkl", ".pickle", ".joblib"}
+    assert not any(b"input_example" in path.read_bytes() for path in stored if path.name == "MLmodel")
+
+
+def test_a_registered_bundle_is_found_and_whole(tracked: TrackedRun, place: Path, uri: str) -> None:
+    folder = read_registered_bundle(tracked.uri, tracking_uri=uri)
+    assert read_bundle(folder).digest == read_bundle(place / "bundle").digest
+
+
+def test_a_registered_bundle_is_copied_where_asked(
+    tracked: TrackedRun, place: Path, uri: str, tmp_path: Path
+) -> None:
+    folder = read_registered_bundle(tracked.uri, tmp_path, tracking_uri=uri)
+    assert folder.is_relative_to(tmp_path)
+    assert read_bundle(folder).digest == read_bundle(place / "bundle").digest
+
+
+def served(uri: str, tracked: TrackedRun) -> Any:
+    with mlflow_store._store(uri):
+        from mlflow.pyfunc import load_model  # noqa: PLC0415
+
+        return load_model(tracked.uri)
+
+
+def test_a_served_model_answers_like_score_and_missing_values_survive(
+    tracked: TrackedRun, place: Path, uri: str
+) -> None:
+    women = make_women(8)
+    women.insert(0, "patient_id", pd.Series([f"00{i}" for i in range(8)], dtype="str"))
+    for row, name in enumerate(PREDICTORS):
+        women.loc[row, name] = np.nan
+    women.loc[4, list(PREDICTORS)] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answer = served(uri, tracked).predict(women)
+    expected = score_frame(read_bundle(place / "bundle"), women, reasons=3)
+    pd.testing.assert_frame_equal(answer, expected)
+    assert answer["p_response"].notna().all()
+    assert list(answer["patient_id"]) == [f"00{i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan])
+def test_a_served_model_takes_columns_without_any_value(
+    tracked: TrackedRun, uri: str, nothing: float | None
+) -> None:
+    women = make_women(3).drop(columns="amh__below")
+    women["aetiology"] = pd.Series([nothing] * 3, dtype=object)
+    women["fsh"] = pd.Series([nothing] * 3, dtype=float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answer = served(uri, tracked).predict(women)
+    assert answer["p_response"].notna().all()
+
+
+def test_the_signature_names_the_columns_of_score(tracked: TrackedRun, place: Path, uri: str) -> None:
+    schema = served(uri, tracked).metadata.signature
+    scored = score_frame(read_bundle(place / "bundle"), make_women(2), reasons=3)
+    assert schema.outputs.input_names() == list(scored.columns)
+    assert schema.inputs.input_names() == [
+        "patient_id",
+        *read_bundle(place / "bundle").contract.input_columns,
+    ]
+    assert not any(schema.inputs.required_input_names())
+
+
+def test_a_model_that_is_not_promoted_leaves_the_older_champion(place: Path, uri: str) -> None:
+    settings = TrackingSettings("menses_12m", registered_model="menses_again", tracking_uri=uri)
+    first = record_training(make_run(), place / "bundle", settings, promote=True)
+    second = record_training(make_run(), place / "bundle", settings, promote=False)
+    assert (second.alias, second.uri) == (None, f"models:/menses_again/{second.version}")
+    with mlflow_store._store(settings.uri) as client:
+        champion = client.get_model_version_by_alias("menses_again", "champion")
+        assert str(champion.version) == first.version
+
+
+def test_more_settings_than_one_request_takes_are_all_recorded(
+    place: Path, uri: str, tracked: TrackedRun
+) -> None:
+    items = (*(Param(f"setting_{i}", str(i)) for i in range(230)), Metric("n", 1.0))
+    settings = TrackingSettings("menses_12m", tracking_uri=uri)
+    recorded = record_training(RunRecord("many", items), place / "bundle", settings, promote=False)
+    with mlflow_store._store(uri) as client:
+        assert len(client.get_run(recorded.run_id).data.params) == 230
+
+
+class BrokenPicture:
+    """A figure whose file cannot be written."""
+
+    def savefig(self, *_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_recording_that_fails_half_way_is_marked_and_said(
+    place: Path, uri: str, tracked: TrackedRun
+) -> None:
+    broken = RunRecord("half", (Figure("figures/broken.png", BrokenPicture()),), (RunRecord("child", ()),))
+    settings = TrackingSettings("menses_12m", registered_model="never", tracking_uri=uri)
+    with pytest.raises(TrackingError, match=r"No space left on device.*train without tracking"):
+        record_training(broken, place / "bundle", settings, promote=True)
+    with mlflow_store._store(uri) as client:
+        runs = client.search_runs([tracked.experiment_id])
+        status = {run.info.run_name: run.info.status for run in runs}
+        assert (status["half"], status["child"]) == ("FAILED", "FINISHED")
+        assert not [model for model in client.search_registered_models() if model.name == "never"]
+
+
+def test_an_interrupted_recording_is_marked_as_killed(
+    place: Path, uri: str, tracked: TrackedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mlflow_store, "_register", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        record_training(
+            RunRecord("interrupted", ()),
+            place / "bundle",
+            TrackingSettings("menses_12m", tracking_uri=uri),
+            promote=True,
+        )
+    with mlflow_store._store(uri) as client:
+        runs = client.search_runs([tracked.experiment_id])
+        assert {run.info.status for run in runs if run.info.run_name == "interrupted"} == {"KILLED"}
+
+
+def test_a_model_that_is_not_there_is_said_in_one_sentence(uri: str, tracked: TrackedRun) -> None:
+    with pytest.raises(TrackingError, match="absent") as caught:
+        read_registered_bundle("models:/absent@champion", tracking_uri=uri)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_store_that_is_no_database_is_said_in_one_sentence(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is not a database" * 100)
+    settings = TrackingSettings("menses_12m", tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with pytest.raises(TrackingError, match="MLflow store must be reachable") as caught:
+        record_training(make_run(), place / "bundle", settings, promote=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_woman_is_in_the_store(place: Path, tracked: TrackedRun) -> None:
+    women = make_women()
+    values = [repr(float(value)).encode() for name in ("age", "fsh", "amh") for value in women[name]]
+    for path in place.rglob("*"):
+        if path.is_file() and "bundle" not in path.parts:
+            content = path.read_bytes()
+            assert not any(value in content for value in values)
+
+
+def test_recording_says_nothing_and_leaves_no_setting_behind(tmp_path: Path, place: Path) -> None:
+    code = (
+        "import sys, os\n"
+        "from pathlib import Path\n"
+        "from poi_predict.tracking import RunRecord, TrackingSettings, record_training\n"
+        "run = RunRecord('quiet', (), (RunRecord('child', ()),))\n"
+        f"record_training(run, Path({str(place / 'bundle')!r}), TrackingSettings('quiet'), promote=True)\n"
+        "import mlflow\n"
+        "assert not mlflow.is_tracking_uri_set()\n"
+        "assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        assert store.execute("select count(*) from runs").fetchone() == (2,)
+
+
+def test_importing_the_room_imports_no_mlflow() -> None:
+    code = "import sys, poi_predict.tracking; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_store_is_the_one_given_then_the_environments_then_a_file_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking_address() == "sqlite:///mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert TrackingSettings("menses_12m").uri == "http://127.0.0.1:5000"
+    assert TrackingSettings("menses_12m", tracking_uri="sqlite:///a.db").uri == "sqlite:///a.db"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "a:b", "a@b", "a\\b"])
+def test_a_name_that_cannot_stand_in_an_address_is_refused(name: str) -> None:
+    with pytest.raises(StudyError, match="must not hold any of"):
+        TrackingSettings(name)
+
+
+def test_the_pages_are_served_on_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+
+    def run(command: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+        assert env["MLFLOW_DISABLE_TELEMETRY"] == "true"
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(mlflow_store.subprocess, "run", run)
+    assert serve_ui(port=5099, tracking_uri="sqlite:///a.db") == 0
+    (command,) = calls
+    assert command[1:4] == ["-m", "mlflow", "server"]
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert command[command.index("--backend-store-uri") + 1] == "sqlite:///a.db"
+
+
+def test_a_table_is_stored_as_it_is(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"step": ["read"], "remaining_rows": [60]})
+    mlflow_store.write_artifacts([Table("tables/attrition.csv", frame)], tmp_path)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables" / "attrition.csv"), frame)
