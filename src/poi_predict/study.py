@@ -76,9 +76,13 @@ class Study:
 
     @property
     def required_variables(self) -> tuple[str, ...]:
-        """Variables a development cohort must hold: predictors, outcome and inclusion."""
-        named = (*self.features.predictors, *self.endpoint.defining_variables)
-        return tuple(dict.fromkeys((*named, *(rule.variable for rule in self.inclusion))))
+        """Variables of which a development cohort must hold values: predictors, outcome and inclusion.
+
+        The month of the event is left out: where no woman had the event, its column is rightly empty.
+        """
+        outcome = (name for name in (self.endpoint.event, self.endpoint.follow_up) if name)
+        included = (rule.variable for rule in self.inclusion)
+        return tuple(dict.fromkeys((*self.features.predictors, *outcome, *included)))
 
     def as_settings(self) -> dict[str, Any]:
         """Return what a run depends on as plain values, for the record."""

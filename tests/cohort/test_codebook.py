@@ -13,18 +13,19 @@ from poi_predict.cohort.spelling import header_key, level_key
 from poi_predict.cohort.variable import Variable
 from poi_predict.errors import StudyError
 
-BASELINE = (
-    "age fsh amh lh estradiol afc inhibin_b bmi amenorrhea_months amenorrhea_type aetiology karyotype "
-    "follicles_visible previous_births hrt_recent"
-).split()
-PROTOCOL = (
-    "cell_source autologous route dose_cells dose_basis n_treatments sides adjuvant diagnosis_to_treatment_months"
-).split()
-OUTCOME = (
-    "menses_resumed months_to_menses clinical_pregnancy months_to_pregnancy live_birth follow_up_months fsh_after "
-    "fsh_after_month amh_after amh_after_month estradiol_after estradiol_after_month adverse_event_grade "
-    "qol_before qol_after"
-).split()
+BASELINE = [
+    "age", "fsh", "amh", "lh", "estradiol", "afc", "inhibin_b", "bmi", "amenorrhea_months",
+    "amenorrhea_type", "aetiology", "karyotype", "follicles_visible", "previous_births", "hrt_recent",
+]  # fmt: skip
+PROTOCOL = [
+    "cell_source", "autologous", "route", "dose_cells", "dose_basis", "n_treatments", "sides", "adjuvant",
+    "diagnosis_to_treatment_months",
+]  # fmt: skip
+OUTCOME = [
+    "menses_resumed", "months_to_menses", "clinical_pregnancy", "months_to_pregnancy", "live_birth",
+    "follow_up_months", "fsh_after", "fsh_after_month", "amh_after", "amh_after_month", "estradiol_after",
+    "estradiol_after_month", "adverse_event_grade", "qol_before", "qol_after",
+]  # fmt: skip
 
 
 def declared(**changes: object) -> Variable:
@@ -39,7 +40,11 @@ def test_holds_the_variables_of_the_field_and_no_others() -> None:
 
 @pytest.mark.parametrize(
     ("names", "role", "known_at"),
-    [(BASELINE, "baseline", "baseline"), (PROTOCOL, "protocol", "treatment"), (OUTCOME, "outcome", "follow_up")],
+    [
+        (BASELINE, "baseline", "baseline"),
+        (PROTOCOL, "protocol", "treatment"),
+        (OUTCOME, "outcome", "follow_up"),
+    ],
 )
 def test_role_and_time_of_knowledge(names: list[str], role: str, known_at: str) -> None:
     codebook = read_codebook()
@@ -60,7 +65,9 @@ def test_role_and_time_of_knowledge(names: list[str], role: str, known_at: str) 
         ("dose_cells", (1e5, 1e9), "cells"),
     ],
 )
-def test_limits_and_units_are_those_of_the_definitions(name: str, hard: tuple[float, float], unit: str) -> None:
+def test_limits_and_units_are_those_of_the_definitions(
+    name: str, hard: tuple[float, float], unit: str
+) -> None:
     variable = read_codebook()[name]
     assert (variable.hard, variable.unit) == (hard, unit)
 

@@ -21,7 +21,9 @@ DOSE = read_codebook()["dose_cells"]
 
 def parse(*cells: object, variable: object = AMH, **settings_: object) -> LabValues:
     numbers = all(isinstance(cell, float) for cell in cells)
-    return parse_lab_values(pd.Series(list(cells), dtype="float64" if numbers else "str"), variable, **settings_)
+    return parse_lab_values(
+        pd.Series(list(cells), dtype="float64" if numbers else "str"), variable, **settings_
+    )
 
 
 def faults(parsed: LabValues) -> dict[str, list[bool]]:
@@ -31,9 +33,10 @@ def faults(parsed: LabValues) -> dict[str, list[bool]]:
 @pytest.mark.parametrize(
     "cell",
     [
-        "<0.02", "< 0.02", "<0,02", "<0.02 ng/mL", "<0.02ng/ml", "＜0.02", "&lt;0.02", "&lt; 0.02 ng/mL", "≤0.02",
-        "<= 0.02", "=<0.02", "<.02", "<2e-2", "less than 0.02", "below 0.02", "unter 0,02", "小于0.02", "<0.02 µg/L",
-        "<20 pg/mL", "<0.02 (ND)", "ND (<0.02)", "undetectable, <0.02 ng/mL", "Undetectable (<20 ng/L)", "  <0.02\t",
+        "<0.02", "< 0.02", "<0,02", "<0.02 ng/mL", "<0.02ng/ml", "＜0.02", "&lt;0.02", "&lt; 0.02 ng/mL",
+        "≤0.02", "<= 0.02", "=<0.02", "<.02", "<2e-2", "less than 0.02", "below 0.02", "unter 0,02",
+        "小于0.02", "<0.02 µg/L", "<20 pg/mL", "<0.02 (ND)", "ND (<0.02)", "undetectable, <0.02 ng/mL",
+        "Undetectable (<20 ng/L)", "  <0.02\t",
     ],
 )  # fmt: skip
 def test_every_way_to_write_a_limit_is_left_censored_at_it(cell: str) -> None:
@@ -46,9 +49,9 @@ def test_every_way_to_write_a_limit_is_left_censored_at_it(cell: str) -> None:
 @pytest.mark.parametrize(
     "cell",
     [
-        "ND", "nd", "N.D.", "n/d", "undetectable", "Undetectable ", "not detected", "non-detectable", "below detection",
-        "below detection limit", "below the limit of detection", "< LOD", "<LOQ", "BDL", "nicht nachweisbar", "n.n.",
-        "indétectable", "未检出", "低于检测限", "<detection limit",
+        "ND", "nd", "N.D.", "n/d", "undetectable", "Undetectable ", "not detected", "non-detectable",
+        "below detection", "below detection limit", "below the limit of detection", "< LOD", "<LOQ",
+        "BDL", "nicht nachweisbar", "n.n.", "indétectable", "未检出", "低于检测限", "<detection limit",
     ],
 )  # fmt: skip
 def test_undetectable_takes_the_declared_limit_in_the_columns_unit(cell: str) -> None:
@@ -94,7 +97,9 @@ def test_above_a_limit_is_the_limit() -> None:
     assert not parsed.below.any()
 
 
-@pytest.mark.parametrize("cell", ["", " ", "NA", "n/a", "-", ".", "missing", "not done", "NaN", "null", "缺失", None])
+@pytest.mark.parametrize(
+    "cell", ["", " ", "NA", "n/a", "-", ".", "missing", "not done", "NaN", "null", "缺失", None]
+)
 def test_missing_is_missing(cell: str | None) -> None:
     parsed = parse(cell, "1.5")
     assert np.isnan(parsed.values[0])
@@ -114,7 +119,10 @@ def test_a_studys_own_spelling_of_missing_may_be_a_number() -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    ["high", "12-15", "5±2", "1/2", "2021-03-01", "12:30", "~5", "5?", "1,2,3", "1.2.3", "--5", "1e", "inf", "1e999", "<0", "<", "0x1F", "1_0", "٣", "=A1", "#DIV/0!", "1e" + "9" * 5000],
+    [
+        "high", "12-15", "5±2", "1/2", "2021-03-01", "12:30", "~5", "5?", "1,2,3", "1.2.3", "--5", "1e",
+        "inf", "1e999", "<0", "<", "0x1F", "1_0", "٣", "=A1", "#DIV/0!", "1e" + "9" * 5000,
+    ],
 )  # fmt: skip
 def test_what_is_no_number_is_a_fault(cell: str) -> None:
     parsed = parse(cell, "0.5")
@@ -138,8 +146,8 @@ def test_units_inside_cells() -> None:
 @pytest.mark.parametrize(
     "cell",
     [
-        "5000000", "5e6", "5E+06", "5 x 10^6", "5×10⁶", "5*10^6", "5 million", "5 million cells", "5,000,000", "5.000.000",
-        "5 000 000", "5'000'000", "5 mio", "500万", "5e6 cells", "5×10⁶ cells",
+        "5000000", "5e6", "5E+06", "5 x 10^6", "5×10⁶", "5*10^6", "5 million", "5 million cells",
+        "5,000,000", "5.000.000", "5 000 000", "5'000'000", "5 mio", "500万", "5e6 cells", "5×10⁶ cells",
     ],
 )  # fmt: skip
 def test_one_dose_in_many_spellings(cell: str) -> None:
@@ -233,7 +241,11 @@ def test_a_number_in_any_spelling_and_unit_reads_back(
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(st.text(max_size=25) | st.from_regex(r"[<>]?[0-9 .,eE^x-]{0,12}(ng/mL)?", fullmatch=True), max_size=6))
+@given(
+    st.lists(
+        st.text(max_size=25) | st.from_regex(r"[<>]?[0-9 .,eE^x-]{0,12}(ng/mL)?", fullmatch=True), max_size=6
+    )
+)
 def test_any_text_is_a_value_missing_or_a_fault(cells: list[str]) -> None:
     parsed = parse_lab_values(pd.Series(cells, dtype="str"), AMH)
     unusable = np.zeros(len(cells), dtype=bool)

@@ -55,7 +55,16 @@ def test_unknown_levels_are_found_and_missing() -> None:
 
 
 def test_several_levels_at_once() -> None:
-    cells = ("PRP", "PRP + HRT", "hrt/PRP", "G-CSF; IVA", "PRP and growth hormone", "PRP、HRT", "none", "PRP,PRP")
+    cells = (
+        "PRP",
+        "PRP + HRT",
+        "hrt/PRP",
+        "G-CSF; IVA",
+        "PRP and growth hormone",
+        "PRP、HRT",
+        "none",
+        "PRP,PRP",
+    )
     assert levels("adjuvant", *cells) == [
         "prp", "hrt+prp", "hrt+prp", "g_csf+iva", "growth_hormone+prp", "hrt+prp", "none", "prp",
     ]  # fmt: skip

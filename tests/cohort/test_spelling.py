@@ -18,13 +18,18 @@ from poi_predict.cohort.spelling import (
 ANY_TEXT = st.text(max_size=40)
 
 
-@pytest.mark.parametrize("unit", ["ng/mL", "NG/ML", " ng / ml ", "ng ml-1", "ng·mL⁻¹", "ng.mL^-1", "ng per mL", "ｎｇ／ｍＬ"])
+@pytest.mark.parametrize(
+    "unit", ["ng/mL", "NG/ML", " ng / ml ", "ng ml-1", "ng·mL⁻¹", "ng.mL^-1", "ng per mL", "ｎｇ／ｍＬ"]
+)
 def test_one_unit_in_many_spellings(unit: str) -> None:
     assert unit_key(unit) == "ng/ml"
 
 
 def test_different_units_stay_different() -> None:
-    assert len({unit_key(u) for u in ("ng/mL", "ng/L", "pg/mL", "mIU/mL", "IU/mL", "10^6", "10^7", "m", "mo")}) == 9
+    assert (
+        len({unit_key(u) for u in ("ng/mL", "ng/L", "pg/mL", "mIU/mL", "IU/mL", "10^6", "10^7", "m", "mo")})
+        == 9
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,9 @@ def test_headers_with_a_unit(header: str, name: str, unit: str) -> None:
     assert (name, unit) in [split[:2] for split in split_header(header)]
 
 
-@pytest.mark.parametrize(("cell", "key"), [("1.0", "1"), ("1.50", "1.50"), ("10", "10"), ("46, XX", "46xx"), ("+", "+")])
+@pytest.mark.parametrize(
+    ("cell", "key"), [("1.0", "1"), ("1.50", "1.50"), ("10", "10"), ("46, XX", "46xx"), ("+", "+")]
+)
 def test_level_keys_keep_numbers_apart(cell: str, key: str) -> None:
     assert level_key(cell) == key
 

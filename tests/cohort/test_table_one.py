@@ -57,7 +57,7 @@ def test_rows_of_unknown_outcome_count_overall_only():
 
 
 def test_a_quartile_among_undetectable_values_is_shown_as_the_limit():
-    assert table("amh").loc[("amh", "", "overall"), "summary"] == "<0.02 (<0.02–0.3)"
+    assert table("amh").loc[("amh", "", "overall"), "summary"] == "<0.02 (<0.02–0.3); 67 % below detection"
 
 
 def test_few_values_give_no_quartiles():

@@ -364,13 +364,13 @@ def test_a_name_that_cannot_stand_in_an_address_is_refused(name: str) -> None:
 def test_the_pages_are_served_on_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[list[str]] = []
 
-    def run(command: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
-        assert env["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    def execve(path: str, command: list[str], environment: dict[str, str]) -> None:
+        assert path == command[0] == sys.executable
+        assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
         calls.append(command)
-        return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(mlflow_store.subprocess, "run", run)
-    assert serve_ui(port=5099, tracking_uri="sqlite:///a.db") == 0
+    monkeypatch.setattr(mlflow_store.os, "execve", execve)
+    serve_ui(port=5099, tracking_uri="sqlite:///a.db")
     (command,) = calls
     assert command[1:4] == ["-m", "mlflow", "server"]
     assert command[command.index("--host") + 1] == "127.0.0.1"

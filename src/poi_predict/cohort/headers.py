@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings
 from poi_predict.cohort.rules import column_finding
@@ -12,7 +11,7 @@ from poi_predict.cohort.spelling import header_key, level_key, plain_text, shown
 from poi_predict.naming import nearest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from poi_predict.cohort.codebook import Codebook, Variable
     from poi_predict.cohort.findings import Finding
@@ -39,7 +38,8 @@ class ColumnPlan:
     def shown(self) -> str:
         """The variable, and the column's own name where it differs, as a message shows them."""
         name = self.variable.name
-        return name if self.header.strip() == name else f'{name} (column "{shown_header(self.header)}")'
+        same = header_key(self.header) == header_key(name)
+        return name if same else f'{name} (column "{shown_header(self.header)}")'
 
 
 def plan_columns(
@@ -73,14 +73,15 @@ def plan_columns(
     ([('age', 1.0), ('amh', 0.14)], [])
     """
     ignored = {header_key(name) for name in settings.ignore}
-    open_headers = {i: h for i, h in enumerate(headers) if h.strip() and header_key(h) not in ignored}
+    named = [_Header.of(i, text) for i, text in enumerate(headers) if text.strip()]
+    open_headers = [header for header in named if header.key not in ignored]
     matched = {
         mapping.variable: _locate(mapping.column, open_headers, codebook[mapping.variable])
         for mapping in settings.columns
         if mapping.variable in codebook
     }
     claimed = {position for positions in matched.values() for position in positions}
-    unclaimed = {i: header for i, header in open_headers.items() if i not in claimed}
+    unclaimed = [header for header in open_headers if header.position not in claimed]
     matched |= _match_names(
         unclaimed, [variable for name, variable in codebook.items() if name not in matched]
     )
@@ -98,46 +99,60 @@ def plan_columns(
         elif positions:
             findings.append(_several(name, [headers[i] for i in positions]))
         elif name in required or mapping is not None:
-            findings.append(_absent(variable, mapping, unclaimed.values(), needed=name in required))
+            findings.append(_absent(variable, mapping, unclaimed, needed=name in required))
     return plans, findings
 
 
-def _locate(column: str, headers: Mapping[int, str], variable: Variable) -> list[int]:
+class _Header(NamedTuple):
+    """A column name, made comparable once: `parts` are its readings as (key of the name, unit, marked)."""
+
+    position: int
+    text: str
+    plain: str
+    key: str
+    parts: tuple[tuple[str, str, bool], ...]
+
+    @classmethod
+    def of(cls, position: int, text: str) -> _Header:
+        parts = tuple((header_key(name), unit, marked) for name, unit, marked in split_header(text))
+        return cls(position, text, plain_text(text), header_key(text), parts)
+
+
+def _locate(column: str, headers: Sequence[_Header], variable: Variable) -> list[int]:
     """Return where a mapped column name occurs; the strictest way of comparing that finds it decides."""
     plain, key = plain_text(column), header_key(column)
-    comparisons: tuple[Callable[[str], bool], ...] = (
-        lambda header: header == column,
-        lambda header: plain_text(header) == plain,
-        lambda header: header_key(header) == key,
+    comparisons: tuple[Callable[[_Header], bool], ...] = (
+        lambda header: header.text == column,
+        lambda header: header.plain == plain,
+        lambda header: header.key == key,
         lambda header: any(
-            header_key(name) == key and (marked or variable.knows_unit(unit))
-            for name, unit, marked in split_header(header)
+            name == key and (marked or variable.knows_unit(unit)) for name, unit, marked in header.parts
         ),
     )
     for same in comparisons:
-        if positions := [i for i, header in headers.items() if same(header)]:
+        if positions := [header.position for header in headers if same(header)]:
             return positions
     return []
 
 
-def _match_names(headers: Mapping[int, str], variables: Collection[Variable]) -> dict[str, list[int]]:
+def _match_names(headers: Sequence[_Header], variables: Collection[Variable]) -> dict[str, list[int]]:
     """Return where the name or an alias of each variable occurs; the canonical name beats the aliases."""
     index = {header_key(alias): variable for variable in variables for alias in variable.aliases}
     index |= {header_key(variable.name): variable for variable in variables}
     by_name: dict[str, list[int]] = {}
     by_alias: dict[str, list[int]] = {}
-    for position, header in headers.items():
-        variable = index.get(header_key(header)) or _match_part(header, index)
+    for header in headers:
+        variable = index.get(header.key) or _match_part(header, index)
         if variable is not None:
-            exact = header_key(header) == header_key(variable.name)
-            (by_name if exact else by_alias).setdefault(variable.name, []).append(position)
+            places = by_name if header.key == header_key(variable.name) else by_alias
+            places.setdefault(variable.name, []).append(header.position)
     return by_alias | by_name
 
 
-def _match_part(header: str, index: Mapping[str, Variable]) -> Variable | None:
+def _match_part(header: _Header, index: Mapping[str, Variable]) -> Variable | None:
     """Return the variable that a header names once a unit, or a remark in brackets, is taken off."""
-    for name, unit, marked in split_header(header):
-        variable = index.get(header_key(name))
+    for name, unit, marked in header.parts:
+        variable = index.get(name)
         if variable is not None and (marked or variable.knows_unit(unit)):
             return variable
     return None
@@ -207,23 +222,20 @@ def _several(name: str, headers: list[str]) -> Finding:
 
 
 def _absent(
-    variable: Variable, mapping: ColumnMapping | None, headers: Iterable[str], *, needed: bool
+    variable: Variable, mapping: ColumnMapping | None, headers: Sequence[_Header], *, needed: bool
 ) -> Finding:
     """Return the finding that a column is not there, with the column that may be meant."""
     wanted = [mapping.column] if mapping else [variable.name, *variable.aliases]
-    by_key = {header_key(header): shown_header(header) for header in islice(headers, _COMPARED_HEADERS)}
+    by_key = {header.key: header.text for header in headers[:_COMPARED_HEADERS]}
     found = next((key for name in wanted if (key := nearest_name(header_key(name), by_key))), None)
-    near = "" if found is None else f' (is it "{by_key[found]}"?)'
+    near = "" if found is None else f' (is it "{shown_header(by_key[found])}"?)'
     if not needed:
         return column_finding("unused_mapping", variable.name, near=near)
     place = f"columns.{variable.name}"
-    if mapping is None:
-        remedy = f"Add it, or name its column in {place}."
-        return column_finding("missing_column", variable.name, near=near, remedy=remedy)
-    column = f'{variable.name} (column "{shown_header(mapping.column)}")'
-    return column_finding(
-        "missing_column", variable.name, column=column, near=near, remedy=f"Correct {place}."
-    )
+    column, remedy = variable.name, f"Add it, or name its column in {place}."
+    if mapping is not None:
+        column, remedy = f'{variable.name} (column "{shown_header(mapping.column)}")', f"Correct {place}."
+    return column_finding("missing_column", variable.name, column=column, near=near, remedy=remedy)
 
 
 def _level_findings(plan: ColumnPlan) -> list[Finding]:

@@ -169,6 +169,9 @@ class AnalysisSet:
         step, excluded_rows, remaining_rows, remaining_patients, remaining_events, note.
     n_censored
         Rows without the event whose follow-up ended before the horizon.
+    eligible, status
+        The rows that the inclusion rules kept, censored ones among them, and the outcome of each
+        (`poi_predict.cohort.endpoint.Status`): for table one, never for learning.
     """
 
     data: pd.DataFrame
@@ -179,6 +182,8 @@ class AnalysisSet:
     centre: NDArray[np.object_] | None
     attrition: pd.DataFrame
     n_censored: int
+    eligible: pd.DataFrame
+    status: NDArray[np.str_]
 
 
 def build_analysis_set(
@@ -210,7 +215,8 @@ def build_analysis_set(
             f"The inclusion rules must leave rows to learn from; 0 of {len(data)} rows are left. "
             "Widen the rules."
         )
-    endpoint = build_endpoint(data[kept], endpoint_settings)
+    included = kept
+    endpoint = build_endpoint(data[included], endpoint_settings)
     weight = np.zeros(len(data))
     weight[kept] = endpoint.weight
     n_censored = int((endpoint.status == "censored").sum())
@@ -230,6 +236,8 @@ def build_analysis_set(
         centre=analysed["centre"].to_numpy(dtype=object) if "centre" in analysed else None,
         attrition=log.frame(),
         n_censored=n_censored,
+        eligible=data[included].reset_index(drop=True),
+        status=status[included],
     )
 
 

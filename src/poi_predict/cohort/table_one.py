@@ -155,7 +155,9 @@ def _quartiles(data: pd.DataFrame, name: str, known: NDArray[np.bool_]) -> str:
         f"<{limit}" if np.isinf(quartile) else _number(float(quartile))
         for quartile in np.quantile(ranked, _QUARTILES, method="inverted_cdf")
     )
-    return f"{median} ({low}–{high})"
+    share = f"{below.mean():.0%}".replace("%", " %")
+    quartiles = median if low == high else f"{median} ({low}–{high})"
+    return f"{quartiles}; {share} below detection"
 
 
 def _number(value: float) -> str:

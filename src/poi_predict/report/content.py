@@ -174,6 +174,8 @@ class ReportContent:
         What the figures allow one to say, in plain words; shown first.
     n, n_patients, events
         Rows, women and responders that the models were developed on.
+    response_rate
+        Share of responders among the women, censoring allowed for; None gives events over rows.
     primary
         Name of the candidate that was declared primary.
     champion
@@ -228,6 +230,7 @@ class ReportContent:
     n_patients: int
     events: int
     primary: str
+    response_rate: float | None = None
     champion: str | None = None
     skill: Skill = "not_assessed"
     synthetic: bool = False
@@ -263,6 +266,13 @@ class ReportContent:
             ),
         )
         _check_provenance(self.provenance)
+
+    @property
+    def share_of_responders(self) -> float | None:
+        """The response rate where it is given, events over rows otherwise."""
+        if self.response_rate is not None:
+            return self.response_rate
+        return self.events / self.n if self.n else None
 
     def candidate_label(self, name: str) -> str:
         """Return the label of a candidate, or its name when the performance frame does not know it."""

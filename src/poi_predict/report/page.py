@@ -136,7 +136,7 @@ def render_model_card(content: ReportContent) -> str:
             attribution=content.attribution.sort_values("mean_abs_log_odds", ascending=False, kind="stable")
             .head(_MAX_FACTORS)
             .to_dict("records"),
-            share=content.events / content.n if content.n else None,
+            share=content.share_of_responders,
         )
     )
 
@@ -184,11 +184,12 @@ def _factor_rows(factors: pd.DataFrame) -> tuple[list[dict[str, Any]], int]:
 
 def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
     """Return the figures under the verdict as (name, value, note)."""
-    share = formatting.format_percent(content.events / content.n) if content.n else "—"
+    share = formatting.format_percent(content.share_of_responders)
+    basis = "censoring allowed for" if content.response_rate is not None else "of all rows"
     courses = "" if content.n == content.n_patients else f"{content.n} treatment courses"
     facts = [
         ("Women", str(content.n_patients), courses),
-        ("Responders", str(content.events), f"{share} of {'women' if not courses else 'courses'}"),
+        ("Responders", str(content.events), f"{share}, {basis}"),
     ]
     mine = content.performance.loc[
         (content.performance["candidate"] == content.primary)

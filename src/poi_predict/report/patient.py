@@ -24,6 +24,7 @@ LIMITS = (
     "Which protocol would be better for her.",
     "What changing one of her values would do: the model was not built to answer that.",
 )
+MILLION = 1e6
 FLAG_WORDS = {
     "missing": "{label} is not known; it was filled in from the other variables.",
     "outside_training": "{label} lies outside what 95 % of the women of training had; the model extrapolates.",
@@ -108,6 +109,8 @@ def _shown(row: pd.Series, variable: Variable) -> str:
         return ", ".join(describe_level(level) for level in str(value).split("+"))
     below = "< " if row.get(f"{variable.name}__below", False) else ""
     unit = "" if variable.unit in (None, "count") else f" {variable.unit}"
+    if value >= MILLION:
+        return f"{below}{float(value) / MILLION:.3g} million{unit}"
     return f"{below}{float(value):.4g}{unit}"
 
 

@@ -78,13 +78,14 @@ def build_report_content(
         n=assessment.n,
         n_patients=assessment.n_patients,
         events=assessment.events,
+        response_rate=float(np.average(analysis.y_true, weights=analysis.weight)),
         primary=assessment.primary,
         champion=assessment.champion,
         synthetic=assessment.synthetic,
         banners=(SYNTHETIC_BANNER,) if assessment.synthetic else (),
         weights_note=_weights_note(analysis),
         attrition=analysis.attrition,
-        table_one=compute_table_one(analysis.data, codebook, variables, analysis.y_true.astype(float)),
+        table_one=_table_one(analysis, codebook, variables),
         findings=cohort.findings.frame(),
         performance=_performance(assessment),
         calibration=_calibration(development),
@@ -97,6 +98,11 @@ def build_report_content(
         provenance=provenance,
         extra_sections=_second_opinion(assessment),
     )
+
+
+def _table_one(analysis: AnalysisSet, codebook: Codebook, variables: list[str]) -> pd.DataFrame:
+    y_true = np.select([analysis.status == "event", analysis.status == "no_event"], [1.0, 0.0], np.nan)
+    return compute_table_one(analysis.eligible, codebook, variables, y_true, analysis.status)
 
 
 def explanation_variables(development: Development) -> list[str]:

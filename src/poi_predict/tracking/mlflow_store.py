@@ -10,13 +10,12 @@ import contextlib
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd  # noqa: TC002  # MLflow reads the annotation of the served model's input
 
@@ -139,8 +138,8 @@ def read_registered_bundle(uri: str, folder: Path | None = None, tracking_uri: s
     return Path(fetched)
 
 
-def serve_ui(host: str = "127.0.0.1", port: int = 5000, tracking_uri: str | None = None) -> int:
-    """Serve MLflow's pages for the store until interrupted, and return the server's exit code.
+def serve_ui(host: str = "127.0.0.1", port: int = 5000, tracking_uri: str | None = None) -> NoReturn:
+    """Become MLflow's server for the store; an interrupt or an end of this process is then the server's own.
 
     Parameters
     ----------
@@ -154,9 +153,10 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000, tracking_uri: str | None
     store = tracking_address(tracking_uri)
     address = ["--host", host, "--port", str(port), "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, *address]
-    with contextlib.suppress(KeyboardInterrupt):
-        return subprocess.run(command, env=_quiet_environment(), check=False).returncode  # noqa: S603
-    return 0
+    # MLflow's job runner is left out: it is for language models, and its workers outlive the server.
+    environment = QUIET | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 def set_served_model() -> None:
@@ -218,10 +218,6 @@ def _quiet() -> Iterator[None]:
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _quiet_environment() -> dict[str, str]:
-    return QUIET | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ
 
 
 def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
