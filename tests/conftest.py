@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import CREATED, ROOT, quicken
 
 from poi_predict.study import Study, read_study
 from poi_predict.workflow import simulate, train
+from support import CREATED, ROOT, quicken
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,14 @@ bootstrap = 20
 """
 
 
+LIST_HEAVY = """
+import sys
+HEAVIEST = ("mlflow", "shap", "matplotlib", "pandera")
+HEAVY = (*HEAVIEST, "sklearn", "pandas")
+print([name for name in HEAVY if name in sys.modules])
+"""
+
+
 @dataclass(frozen=True)
 class Answer:
     returncode: int
@@ -74,13 +82,13 @@ def test_help_names_the_commands_and_loads_nothing_heavy(run: Run) -> None:
     assert answer.returncode == 0
     for command in ("simulate", "check", "train", "score", "explain", "ui"):
         assert command in answer.stdout
-    heavy = "import sys, poi_predict, poi_predict.cli; print([m for m in ('mlflow', 'shap', 'matplotlib', 'sklearn', 'pandas') if m in sys.modules])"
+    heavy = "import poi_predict.cli" + LIST_HEAVY
     loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
 
 
 def test_the_rooms_load_neither_mlflow_nor_shap_nor_matplotlib() -> None:
-    heavy = "import sys, poi_predict.workflow; print([m for m in ('mlflow', 'shap', 'matplotlib', 'pandera') if m in sys.modules])"
+    heavy = "import poi_predict.workflow" + LIST_HEAVY.replace("in HEAVY if", "in HEAVIEST if")
     loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
 
@@ -222,12 +230,7 @@ def test_wrong_words_exit_with_2(words: tuple[str, ...], tmp_path: Path, run: Ru
 
 
 def test_a_defect_of_ours_is_named_without_a_value(tmp_path: Path) -> None:
-    program = (
-        "import poi_predict.cli as c\n"
-        "def broken(): raise KeyError('CANARY-7')\n"
-        "c.app = broken\n"
-        "c.main()\n"
-    )
+    program = "import poi_predict.cli as c\ndef broken(): raise KeyError('CANARY-7')\nc.app = broken\nc.main()\n"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert answer.returncode == 1
     assert "defect" in answer.stderr

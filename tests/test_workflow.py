@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support import CREATED, ROOT, quicken
 
 from poi_predict.errors import BundleError, CohortError, OutputError
 from poi_predict.study import Study, read_study
 from poi_predict.workflow import check, develop, explain_patient, score, simulate, train
+from support import CREATED, ROOT, quicken
 
 METRICS = {"c_statistic", "brier", "log_loss", "calibration_in_the_large", "calibration_slope"}
 
@@ -129,9 +129,7 @@ def test_one_womans_page_shows_her_and_no_other(trained: Path, demo_cohort: Path
     assert "SYNTHETIC" in text
 
 
-def test_a_woman_who_is_not_there_is_said_so_without_her_name(
-    trained: Path, demo_cohort: Path, tmp_path: Path
-) -> None:
+def test_a_woman_who_is_not_there_is_said_so_without_her_name(trained: Path, demo_cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="none of its 200 rows") as caught:
         explain_patient(str(trained / "bundle"), demo_cohort, "Jane-Doe-77", tmp_path / "page.html")
     assert "Jane-Doe-77" not in str(caught.value)
@@ -153,9 +151,7 @@ def test_shuffled_outcomes_show_no_skill(demo_cohort: Path, quick_study: Study, 
     assert assessment.champion is None
 
 
-def test_rows_in_another_order_change_no_apparent_figure(
-    demo_cohort: Path, quick_study: Study, tmp_path: Path
-) -> None:
+def test_rows_in_another_order_change_no_apparent_figure(demo_cohort: Path, quick_study: Study, tmp_path: Path) -> None:
     table = pd.read_csv(demo_cohort, dtype=str).sample(frac=1, random_state=9)
     shuffled = tmp_path / "shuffled.csv"
     table.to_csv(shuffled, index=False)

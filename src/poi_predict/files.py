@@ -7,13 +7,15 @@ place in one step, so that a run that stops half-way leaves nothing that looks f
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 from poi_predict.errors import OutputError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Iterator
 
 __all__ = ["check_folder_is_ours", "staged_file", "staged_folder"]
 
@@ -42,7 +44,7 @@ def staged_file(target: Path) -> Iterator[Path]:
     try:
         with _plain_words(target):
             yield partial
-            os.replace(partial, target)
+            partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -71,11 +73,11 @@ def staged_folder(target: Path, marker: str) -> Iterator[Path]:
             partial.mkdir(parents=True)
             yield partial
             if target.exists():
-                os.replace(target, replaced)
-            os.replace(partial, target)
+                target.replace(replaced)
+            partial.replace(target)
     finally:
         if replaced.exists() and not target.exists():
-            os.replace(replaced, target)
+            replaced.replace(target)
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
 

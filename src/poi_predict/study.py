@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 from poi_predict.cohort import (
     Codebook,
@@ -23,6 +23,7 @@ from poi_predict.cohort import (
     Variable,
     read_codebook,
 )
+from poi_predict.declaration import build_settings, read_range, read_table, read_tables, refuse_unknown
 from poi_predict.errors import StudyError
 from poi_predict.features import FeatureSettings
 from poi_predict.modeling import ModelingSettings
@@ -121,7 +122,8 @@ def read_study(source: str | Path) -> Study:
     12.0
     >>> read_study("mensis_12m")
     Traceback (most recent call last):
-    poi_predict.errors.StudyError: A study is a study.toml or the name of a shipped study; "mensis_12m" is neither (did you mean "menses_12m"?).
+    poi_predict.errors.StudyError: A study is a study.toml or the name of a shipped study;
+    "mensis_12m" is neither (did you mean "menses_12m"?).
     """
     path = _find_study(str(source))
     try:
@@ -148,44 +150,43 @@ def _find_study(source: str) -> Path:
     if local.is_file():
         return local
     raise StudyError(
-        f'A study is a study.toml or the name of a shipped study; "{source}" is neither'
-        f"{suggest(name, shipped)}."
+        f'A study is a study.toml or the name of a shipped study; "{source}" is neither{suggest(name, shipped)}.'
     )
 
 
 def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
-    _refuse_unknown(raw, SECTIONS, file)
+    refuse_unknown(raw, SECTIONS, file)
     for section in ("study", "endpoint", "predictors"):
         if section not in raw:
             raise StudyError(f"{file} must have a section [{section}]; it has none. Add it.")
-    about = _table(raw, "study")
-    _refuse_unknown(about, ("name", "title", "question", "population"), "study")
+    about = read_table(raw, "study")
+    refuse_unknown(about, ("name", "title", "question", "population"), "study")
     name = _name(about.get("name"))
-    codebook = read_codebook().extended(_variables(_table(raw, "variables")))
-    predictors = dict(_table(raw, "predictors"))
+    codebook = read_codebook().extended(_variables(read_table(raw, "variables")))
+    predictors = dict(read_table(raw, "predictors"))
     if "use" in predictors:
         predictors["predictors"] = predictors.pop("use")
-    features = _settings(FeatureSettings, predictors, "predictors", renamed={"predictors": "use"})
-    endpoint = _settings(EndpointSettings, _table(raw, "endpoint"), "endpoint")
+    features = build_settings(FeatureSettings, predictors, "predictors", renamed={"predictors": "use"})
+    endpoint = build_settings(EndpointSettings, read_table(raw, "endpoint"), "endpoint")
     inclusion = tuple(
-        _settings(InclusionRule, rule, f"inclusion {i}")
-        for i, rule in enumerate(_tables(raw, "inclusion"), start=1)
+        build_settings(InclusionRule, rule, f"inclusion {number}")
+        for number, rule in enumerate(read_tables(raw, "inclusion"), start=1)
     )
-    reading = dict(_table(raw, "cohort")) | {"columns": _columns(_table(raw, "columns"), codebook)}
-    tracking = {"experiment": name} | _table(raw, "tracking")
+    reading = build_settings(ReadingSettings, read_table(raw, "cohort"), "cohort")
+    tracking = {"experiment": name} | read_table(raw, "tracking")
     study = Study(
         name=name,
         title=str(about.get("title", name)),
         question=str(about.get("question", "")),
         population=str(about.get("population", "")),
         codebook=codebook,
-        reading=_settings(ReadingSettings, reading, "cohort"),
+        reading=replace(reading, columns=_columns(read_table(raw, "columns"), codebook)),
         endpoint=endpoint,
         inclusion=inclusion,
         features=features,
-        models=_settings(ModelingSettings, _table(raw, "models"), "models"),
-        validation=_settings(ValidationSettings, _table(raw, "validation"), "validation"),
-        tracking=_settings(TrackingSettings, tracking, "tracking"),
+        models=build_settings(ModelingSettings, read_table(raw, "models"), "models"),
+        validation=build_settings(ValidationSettings, read_table(raw, "validation"), "validation"),
+        tracking=build_settings(TrackingSettings, tracking, "tracking"),
         sha256=sha256,
     )
     _check_variables(study)
@@ -241,14 +242,13 @@ def _columns(raw: Mapping[str, Any], codebook: Codebook) -> tuple[ColumnMapping,
     for variable, value in raw.items():
         if variable not in codebook:
             raise StudyError(
-                f'columns must map variables of the codebook; "{variable}" is not one'
-                f"{suggest(variable, codebook)}."
+                f'columns must map variables of the codebook; "{variable}" is not one{suggest(variable, codebook)}.'
             )
         entry = {"column": value} if isinstance(value, str) else value
         where = f"columns.{variable}"
         if not isinstance(entry, Mapping):
-            raise StudyError(f"{where} must be a column name or a table; write column = \"…\".")
-        mappings.append(_settings(ColumnMapping, dict(entry) | {"variable": variable}, where))
+            raise StudyError(f'{where} must be a column name or a table; write column = "…".')
+        mappings.append(build_settings(ColumnMapping, dict(entry) | {"variable": variable}, where))
     return tuple(mappings)
 
 
@@ -259,7 +259,7 @@ def _variables(raw: Mapping[str, Any]) -> tuple[Variable, ...]:
         where = f"variables.{name}"
         if not isinstance(entry, Mapping):
             raise StudyError(f"{where} must be a table with label, kind and role.")
-        _refuse_unknown(entry, allowed, where)
+        refuse_unknown(entry, allowed, where)
         role = str(entry.get("role", "baseline"))
         if role not in VARIABLE_ROLES:
             raise StudyError(f"{where}.role must be one of {', '.join(VARIABLE_ROLES)}; it is not.")
@@ -273,8 +273,8 @@ def _variables(raw: Mapping[str, Any]) -> tuple[Variable, ...]:
                 role=role,
                 known_at=known_at,
                 unit=None if unit is None else str(unit),
-                hard=_range(entry.get("hard"), f"{where}.hard"),
-                typical=_range(entry.get("typical"), f"{where}.typical"),
+                hard=read_range(entry.get("hard"), f"{where}.hard"),
+                typical=read_range(entry.get("typical"), f"{where}.typical"),
                 levels=_levels(entry.get("levels", {}), where),
                 direction=int(entry.get("direction", 0)),
             )
@@ -290,85 +290,9 @@ def _levels(raw: Any, where: str) -> dict[str, tuple[str, ...]]:
     return {str(k): tuple(map(str, [v] if isinstance(v, str) else v)) for k, v in raw.items()}
 
 
-def _range(raw: Any, where: str) -> tuple[float, float] | None:
-    if raw is None:
-        return None
-    if not (isinstance(raw, list) and len(raw) == 2 and all(isinstance(v, int | float) for v in raw)):
-        raise StudyError(f"{where} must be two numbers [lowest, highest]; it is not.")
-    return float(raw[0]), float(raw[1])
-
-
-def _settings(kind: type[T], raw: Mapping[str, Any], where: str, renamed: Mapping[str, str] | None = None) -> T:
-    """Build a room's settings from a TOML table: known keys only, of the right type."""
-    renamed = renamed or {}
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    _refuse_unknown(raw, [renamed.get(name, name) for name in known], where, own=known)
-    hints = get_type_hints(kind)
-    missing = [
-        renamed.get(name, name)
-        for name, field in known.items()
-        if field.default is MISSING and field.default_factory is MISSING and name not in raw
-    ]
-    if missing:
-        raise StudyError(f"{where} must give {', '.join(missing)}; it does not. Add it.")
-    values = {
-        name: _coerce(value, hints[name], f"{where}.{renamed.get(name, name)}") for name, value in raw.items()
-    }
-    return kind(**values)
-
-
-def _coerce(value: Any, hint: Any, where: str) -> Any:
-    text = str(hint)
-    if isinstance(value, list):
-        if "tuple" not in text:
-            raise StudyError(f"{where} must be a single value; it is a list.")
-        return tuple(value)
-    if isinstance(value, bool):
-        if "bool" not in text:
-            raise StudyError(f"{where} must not be true or false.")
-        return value
-    if isinstance(value, int) and "int" not in text and "float" in text:
-        return float(value)
-    accepted = {int: "int", float: "float", str: ("str", "Literal"), dict: ("Mapping", "dict")}
-    for python_type, names in accepted.items():
-        if isinstance(value, python_type):
-            names = (names,) if isinstance(names, str) else names
-            if not any(name in text for name in names) and "Any" not in text:
-                raise StudyError(f"{where} is of the wrong kind ({python_type.__name__}); expected {_plain(text)}.")
-    return value
-
-
-def _plain(hint: str) -> str:
-    for name, word in (("tuple", "a list"), ("float", "a number"), ("int", "a whole number"), ("bool", "true or false"), ("str", "text")):
-        if name in hint:
-            return word
-    return "another kind"
-
-
-def _refuse_unknown(raw: Mapping[str, Any], known: Any, where: str, own: Any = ()) -> None:
-    for key in raw:
-        if key not in known and key not in own:
-            raise StudyError(f'{where} has the unknown key "{key}"{suggest(key, known)}. Correct or remove it.')
-
-
-def _table(raw: Mapping[str, Any], section: str) -> dict[str, Any]:
-    value = raw.get(section, {})
-    if not isinstance(value, dict):
-        raise StudyError(f"{section} must be a table; write [{section}].")
-    return value
-
-
-def _tables(raw: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
-    value = raw.get(section, [])
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise StudyError(f"{section} must be a list of rules; write [[{section}]] before each.")
-    return value
-
-
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value.replace("_", "").isalnum() or "__" in value or not value.isascii():
         raise StudyError(
-            "A name must be made of ASCII letters, digits and single underscores, such as menses_12m; "
-            "this one is not."
+            "A name must be made of ASCII letters, digits and single underscores, such as menses_12m; this one is not."
         )
     return value

@@ -88,9 +88,7 @@ def check(study: Study, cohort_file: Path) -> Checked:
     return Checked(findings, attrition, problem, beside)
 
 
-def develop(
-    study: Study, cohort_file: Path, *, n_jobs: int = -1, on_progress: OnProgress | None = None
-) -> Training:
+def develop(study: Study, cohort_file: Path, *, n_jobs: int = -1, on_progress: OnProgress | None = None) -> Training:
     """Read, select, fit, resample, assess and explain.
 
     Parameters
@@ -120,9 +118,7 @@ def develop(
         favourable=study.endpoint.favourable,
     )
     development = develop_candidates(plan, data, n_jobs, on_progress)
-    assessment = assess_development(
-        development, study.name, synthetic=cohort.synthetic, level=study.validation.level
-    )
+    assessment = assess_development(development, study.name, synthetic=cohort.synthetic, level=study.validation.level)
     explanation = explain_predictions(development.primary, data.X)
     return Training(study, cohort, analysis, development, assessment, explanation)
 
@@ -224,9 +220,7 @@ def _dataset(cohort: Cohort) -> Dataset:
     return Dataset(cohort.source_name, found.sha256, found.rows, found.columns)
 
 
-def score(
-    model: str, cohort_file: Path, out: Path, *, reasons: int = 0, allow_synthetic: bool = False
-) -> Scored:
+def score(model: str, cohort_file: Path, out: Path, *, reasons: int = 0, allow_synthetic: bool = False) -> Scored:
     """Score a cohort with a stored model and write the scores and the rejected rows.
 
     Parameters
@@ -253,9 +247,7 @@ def score(
     return scored
 
 
-def explain_patient(
-    model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False
-) -> None:
+def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False) -> None:
     """Write one woman's page.
 
     Raises

@@ -65,9 +65,7 @@ def test_role_and_time_of_knowledge(names: list[str], role: str, known_at: str) 
         ("dose_cells", (1e5, 1e9), "cells"),
     ],
 )
-def test_limits_and_units_are_those_of_the_definitions(
-    name: str, hard: tuple[float, float], unit: str
-) -> None:
+def test_limits_and_units_are_those_of_the_definitions(name: str, hard: tuple[float, float], unit: str) -> None:
     variable = read_codebook()[name]
     assert (variable.hard, variable.unit) == (hard, unit)
 

@@ -61,9 +61,7 @@ def test_errors_of_rows_may_be_permitted() -> None:
         FINDINGS.raise_if_unusable(permit_row_errors=True)
 
 
-@pytest.mark.parametrize(
-    ("broken", "counted"), [([True, False], "1 of 2 rows is"), ([True, True], "2 of 2 rows are")]
-)
+@pytest.mark.parametrize(("broken", "counted"), [([True, False], "1 of 2 rows is"), ([True, True], "2 of 2 rows are")])
 def test_rows_are_counted_in_words(broken: list[bool], counted: str) -> None:
     (finding,) = row_findings("whole_number", "previous_births", np.array(broken), np.array([5, 9]))
     assert counted in finding.message

@@ -18,9 +18,7 @@ def plan(
     required: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
 ) -> tuple[dict[str, ColumnPlan], list[Finding]]:
-    plans, findings = plan_columns(
-        headers, CODEBOOK, ReadingSettings(columns=columns, ignore=ignore), required
-    )
+    plans, findings = plan_columns(headers, CODEBOOK, ReadingSettings(columns=columns, ignore=ignore), required)
     return {item.variable.name: item for item in plans}, findings
 
 
@@ -122,9 +120,7 @@ def test_two_columns_for_one_variable_are_an_error(headers: tuple[str, str], rul
         ("amenorrhea_months", "years", "contradicting_unit"),
     ],
 )
-def test_a_unit_at_fault_is_an_error_and_its_column_is_not_read(
-    header: str, unit: str | None, rule: str
-) -> None:
+def test_a_unit_at_fault_is_an_error_and_its_column_is_not_read(header: str, unit: str | None, rule: str) -> None:
     name = "amenorrhea_months" if header.startswith("amen") else header[:3].lower()
     plans, findings = plan(header, columns=(ColumnMapping(name, header, unit=unit),))
     assert not plans

@@ -21,9 +21,7 @@ DOSE = read_codebook()["dose_cells"]
 
 def parse(*cells: object, variable: object = AMH, **settings_: object) -> LabValues:
     numbers = all(isinstance(cell, float) for cell in cells)
-    return parse_lab_values(
-        pd.Series(list(cells), dtype="float64" if numbers else "str"), variable, **settings_
-    )
+    return parse_lab_values(pd.Series(list(cells), dtype="float64" if numbers else "str"), variable, **settings_)
 
 
 def faults(parsed: LabValues) -> dict[str, list[bool]]:
@@ -97,9 +95,7 @@ def test_above_a_limit_is_the_limit() -> None:
     assert not parsed.below.any()
 
 
-@pytest.mark.parametrize(
-    "cell", ["", " ", "NA", "n/a", "-", ".", "missing", "not done", "NaN", "null", "缺失", None]
-)
+@pytest.mark.parametrize("cell", ["", " ", "NA", "n/a", "-", ".", "missing", "not done", "NaN", "null", "缺失", None])
 def test_missing_is_missing(cell: str | None) -> None:
     parsed = parse(cell, "1.5")
     assert np.isnan(parsed.values[0])
@@ -241,11 +237,7 @@ def test_a_number_in_any_spelling_and_unit_reads_back(
 
 
 @settings(deadline=None, max_examples=300)
-@given(
-    st.lists(
-        st.text(max_size=25) | st.from_regex(r"[<>]?[0-9 .,eE^x-]{0,12}(ng/mL)?", fullmatch=True), max_size=6
-    )
-)
+@given(st.lists(st.text(max_size=25) | st.from_regex(r"[<>]?[0-9 .,eE^x-]{0,12}(ng/mL)?", fullmatch=True), max_size=6))
 def test_any_text_is_a_value_missing_or_a_fault(cells: list[str]) -> None:
     parsed = parse_lab_values(pd.Series(cells, dtype="str"), AMH)
     unusable = np.zeros(len(cells), dtype=bool)

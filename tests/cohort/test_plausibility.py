@@ -41,12 +41,8 @@ def test_a_table_without_months_says_nothing_about_them() -> None:
 
 
 def test_births_measurements_and_routes() -> None:
-    assert found(live_birth=[1.0, 1.0, NAN], clinical_pregnancy=[0.0, 1.0, 0.0]) == {
-        "birth_without_pregnancy": (1,)
-    }
-    assert found(fsh_after_month=[3.0, 9.0], follow_up_months=[6.0, 6.0]) == {
-        "measured_after_follow_up": (2,)
-    }
+    assert found(live_birth=[1.0, 1.0, NAN], clinical_pregnancy=[0.0, 1.0, 0.0]) == {"birth_without_pregnancy": (1,)}
+    assert found(fsh_after_month=[3.0, 9.0], follow_up_months=[6.0, 6.0]) == {"measured_after_follow_up": (2,)}
     assert found(cell_source=["none", "none", "adipose"], route=["intravenous", "none", "intravenous"]) == {
         "route_without_cells": (1,)
     }

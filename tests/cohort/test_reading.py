@@ -37,9 +37,7 @@ def write(folder: Path, content: bytes | str, name: str = "clinic.csv") -> Path:
 def check(path: Path, *required: str, **reading: object) -> dict[str, tuple[int, ...]]:
     """The rules broken, with their rows."""
     found = check_cohort(path, CODEBOOK, ReadingSettings(**reading), required=required)  # type: ignore[arg-type]
-    return {
-        finding.rule: finding.rows for finding in (found if isinstance(found, Findings) else found.findings)
-    }
+    return {finding.rule: finding.rows for finding in (found if isinstance(found, Findings) else found.findings)}
 
 
 def test_a_clinics_table_becomes_canonical(tmp_path: Path) -> None:
@@ -180,9 +178,7 @@ def test_identifiers_repeated_alike_missing_or_absent(tmp_path: Path) -> None:
 def test_synthetic_rows_are_known_and_never_mixed(
     tmp_path: Path, origins: list[str], synthetic: bool, rules: list[str]
 ) -> None:
-    path = write(
-        tmp_path, pd.DataFrame({"id": [1, 2], "age": 30, "data_origin": origins}).to_csv(index=False)
-    )
+    path = write(tmp_path, pd.DataFrame({"id": [1, 2], "age": 30, "data_origin": origins}).to_csv(index=False))
     found = check_cohort(path, CODEBOOK, ReadingSettings())
     assert isinstance(found, Cohort)
     assert found.synthetic is synthetic
@@ -234,21 +230,13 @@ def test_extra_checks_speak_of_rows_of_the_source(tmp_path: Path) -> None:
 
 def test_no_message_holds_a_value_or_an_identifier(tmp_path: Path) -> None:
     canaries = ["QZX71", "88.7713", "Vvyska", "-777.25", "<0.0771731", "5.5123 qux/L"]
-    rows = [
-        f"{canaries[0]}{i},{canaries[i % 6]},{canaries[(i + 1) % 6]},{canaries[(i + 2) % 6]}"
-        for i in range(12)
-    ]
+    rows = [f"{canaries[0]}{i},{canaries[i % 6]},{canaries[(i + 1) % 6]},{canaries[(i + 2) % 6]}" for i in range(12)]
     rows += [f"{canaries[0]},30,60,{canaries[2]},extra-{canaries[4]}", f"{canaries[0]},{canaries[2]},60,x"]
     text = "id,age,AMH (ng/mL),cell_source\n" + "\n".join(rows) + "\n"
     found = check_cohort(write(tmp_path, text), CODEBOOK, ReadingSettings(), required=["age", "afc", "fsh"])
     assert isinstance(found, Cohort)
     assert len(found.findings.errors) >= 6
-    shown = (
-        found.findings.frame().to_csv()
-        + found.findings.rows_frame().to_csv()
-        + repr(found.findings)
-        + repr(found)
-    )
+    shown = found.findings.frame().to_csv() + found.findings.rows_frame().to_csv() + repr(found.findings) + repr(found)
     with pytest.raises(CohortError) as caught:
         read_cohort(write(tmp_path, text), CODEBOOK, ReadingSettings(), required=["age", "afc", "fsh"])
     shown += str(caught.value)
@@ -269,8 +257,7 @@ COHORTS = st.lists(
     st.tuples(
         st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=8),
         st.none() | st.decimals(min_value=12, max_value=55, places=2),
-        st.none()
-        | st.tuples(st.sampled_from(["", "<"]), st.decimals(min_value="0.001", max_value=30, places=3)),
+        st.none() | st.tuples(st.sampled_from(["", "<"]), st.decimals(min_value="0.001", max_value=30, places=3)),
         st.sampled_from([None, "AD-MSC", "hAEC", "none"]),
     ),
     min_size=1,
@@ -312,10 +299,7 @@ def test_a_cohort_reads_back_from_every_file(
     reading = ReadingSettings(columns=columns, delimiter=separator, decimal=decimal)  # type: ignore[arg-type]
     cohort = check_cohort(path, CODEBOOK, reading)
     assert isinstance(cohort, Cohort)
-    named = [
-        name.strip().lower() not in ("na", "n/a", "nan", "null", "<na>", "#n/a")
-        for name in frame["Patient ID"]
-    ]
+    named = [name.strip().lower() not in ("na", "n/a", "nan", "null", "<na>", "#n/a") for name in frame["Patient ID"]]
     assert cohort.patient_id[named].tolist() == frame["Patient ID"][named].tolist()
     if "age" in cohort.data:
         ages = [np.nan if age is None else float(age) for _, age, _, _ in rows]
@@ -387,9 +371,7 @@ def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
 def test_real_women_before_stimulation(shared_datasets: Path) -> None:
     columns = (ColumnMapping("estradiol", "E2", unit="pg/mL"), ColumnMapping("afc", "MeanAFC"))
     path = shared_datasets / "ovarian_response.csv"
-    cohort = read_cohort(
-        path, CODEBOOK, ReadingSettings(columns=columns), required=["age", "afc", "fsh", "estradiol"]
-    )
+    cohort = read_cohort(path, CODEBOOK, ReadingSettings(columns=columns), required=["age", "afc", "fsh", "estradiol"])
     assert cohort.n_rows == 333
     assert not cohort.data[["age", "afc", "fsh", "estradiol"]].isna().any(axis=None)
     assert {finding.rule for finding in cohort.findings} == {"no_patient_id", "typical_range"}

@@ -26,10 +26,7 @@ def test_one_unit_in_many_spellings(unit: str) -> None:
 
 
 def test_different_units_stay_different() -> None:
-    assert (
-        len({unit_key(u) for u in ("ng/mL", "ng/L", "pg/mL", "mIU/mL", "IU/mL", "10^6", "10^7", "m", "mo")})
-        == 9
-    )
+    assert len({unit_key(u) for u in ("ng/mL", "ng/L", "pg/mL", "mIU/mL", "IU/mL", "10^6", "10^7", "m", "mo")}) == 9
 
 
 @pytest.mark.parametrize(

@@ -25,17 +25,14 @@ def read(path: Path, content: bytes | str, **settings: object) -> RawTable:
 
 def cells(table: RawTable) -> dict[str, list[object]]:
     return {
-        h: c.astype(object).where(c.notna(), None).tolist()
-        for h, c in zip(table.headers, table.columns, strict=True)
+        h: c.astype(object).where(c.notna(), None).tolist() for h, c in zip(table.headers, table.columns, strict=True)
     }
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_encodings_separators_and_line_ends(
-    tmp_path: Path, encoding: str, separator: str, newline: str
-) -> None:
+def test_encodings_separators_and_line_ends(tmp_path: Path, encoding: str, separator: str, newline: str) -> None:
     text = TABLE.to_csv(index=False, sep=separator, lineterminator=newline)
     assert cells(read(tmp_path / "t.csv", text.encode(encoding))) == TABLE.to_dict("list")
 

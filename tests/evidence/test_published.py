@@ -148,9 +148,7 @@ def test_overlap_is_symmetric_and_names_both_rows():
             check_never_added(rows)
 
 
-@pytest.mark.parametrize(
-    "rows", [["A01", "A02", "A09", "A16"], ["NH02", "NH03"], ["A04"], ["NH03", "NH04"], []]
-)
+@pytest.mark.parametrize("rows", [["A01", "A02", "A09", "A16"], ["NH02", "NH03"], ["A04"], ["NH03", "NH04"], []])
 def test_independent_rows_may_be_added(rows):
     check_never_added(rows)
 

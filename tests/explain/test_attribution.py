@@ -57,7 +57,9 @@ def test_closed_form_of_a_linear_model_equals_the_libraries(women: tuple[pd.Data
     pipeline = fit_model(build_pipeline("ridge", features, monotone={}, random_state=1), X, y, np.ones(len(y)))
     columns = pipeline[:-1].transform(X).to_numpy()
     model = pipeline[-1]
-    library = shap.LinearExplainer((np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])), np.zeros((1, columns.shape[1])))
+    library = shap.LinearExplainer(
+        (np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])), np.zeros((1, columns.shape[1]))
+    )
     ours = explain_predictions(pipeline, X)
     np.testing.assert_allclose(library.shap_values(columns).sum(axis=1), ours.attributions.sum(axis=1), atol=1e-9)
 

@@ -31,9 +31,7 @@ def women() -> pd.DataFrame:
             "amenorrhea_months": rng.gamma(2, 20, n),
             "diagnosis_to_treatment_months": rng.gamma(2, 10, n),
             "amenorrhea_type": rng.choice(["secondary", "primary"], n, p=[0.85, 0.15]),
-            "aetiology": rng.choice(
-                ["idiopathic", "surgical", "autoimmune", "fmr1"], n, p=[0.5, 0.25, 0.2, 0.05]
-            ),
+            "aetiology": rng.choice(["idiopathic", "surgical", "autoimmune", "fmr1"], n, p=[0.5, 0.25, 0.2, 0.05]),
             "karyotype": rng.choice(["46xx", "mosaic_x"], n, p=[0.9, 0.1]),
             "cell_source": rng.choice(["adipose", "bone_marrow", "umbilical_cord"], n),
             "route": rng.choice(["intraovarian_laparoscopic", "intravenous"], n),

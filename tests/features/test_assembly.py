@@ -34,18 +34,14 @@ def test_every_column_knows_its_clinical_variable(codebook: Codebook, women: pd.
 def test_the_order_of_the_predictors_changes_nothing(codebook: Codebook, women: pd.DataFrame) -> None:
     predictors = predictors_of(women)
     one = build_features(codebook, FeatureSettings(predictors)).fit_transform(women)
-    other = build_features(codebook, FeatureSettings(predictors[::-1])).fit_transform(
-        women[women.columns[::-1]]
-    )
+    other = build_features(codebook, FeatureSettings(predictors[::-1])).fit_transform(women[women.columns[::-1]])
     pd.testing.assert_frame_equal(one, other)
 
 
 def test_an_absent_companion_means_not_below_the_limit(codebook: Codebook, women: pd.DataFrame) -> None:
     features = build_features(codebook, FeatureSettings(("amh",))).fit(women)
     table = women[["amh"]]
-    pd.testing.assert_frame_equal(
-        features.transform(table), features.transform(table.assign(amh__below=False))
-    )
+    pd.testing.assert_frame_equal(features.transform(table), features.transform(table.assign(amh__below=False)))
     assert features.transform(table)["amh__detectable"].eq(1.0).all()
 
 
@@ -96,15 +92,11 @@ def test_variables_that_a_study_declares(codebook: Codebook) -> None:
     extra = [
         Variable(name="vitamin_d", label="Vitamin D", kind="continuous", **shared),
         Variable(name="smoker", label="Smoker", kind="binary", levels={"no": (), "yes": ()}, **shared),
-        Variable(
-            name="blood_group", label="Blood group", kind="category", levels={"a": (), "b": ()}, **shared
-        ),
+        Variable(name="blood_group", label="Blood group", kind="category", levels={"a": (), "b": ()}, **shared),
     ]
     names = ("vitamin_d", "smoker", "blood_group")
     features = build_features(codebook.extended(extra), FeatureSettings(names, rare_level_below=1))
-    table = pd.DataFrame(
-        {"vitamin_d": [20.0, 30, 40], "smoker": [0.0, 1, np.nan], "blood_group": ["a", "a", "b"]}
-    )
+    table = pd.DataFrame({"vitamin_d": [20.0, 30, 40], "smoker": [0.0, 1, np.nan], "blood_group": ["a", "a", "b"]})
     assert list(features.fit_transform(table)) == ["vitamin_d__value", "smoker__yes", "blood_group__b"]
 
 
@@ -123,9 +115,7 @@ def test_signs_say_how_columns_follow_their_variable(codebook: Codebook, women: 
         assert (step != 0).any()
 
 
-def test_learning_looks_at_no_outcome_and_at_the_rows_given_only(
-    codebook: Codebook, women: pd.DataFrame
-) -> None:
+def test_learning_looks_at_no_outcome_and_at_the_rows_given_only(codebook: Codebook, women: pd.DataFrame) -> None:
     features = build_features(codebook, FeatureSettings(predictors_of(women)))
     before = clone(features).fit(women, np.zeros(len(women))).transform(women.head(5))
     after = clone(features).fit(women, np.ones(len(women))).transform(women.head(5))
@@ -158,9 +148,7 @@ def test_it_is_stored_without_pickle(codebook: Codebook, women: pd.DataFrame) ->
     pd.testing.assert_frame_equal(restored.transform(women), features.transform(women))
 
 
-def test_a_variable_without_any_value_is_zero_for_every_woman(
-    codebook: Codebook, women: pd.DataFrame
-) -> None:
+def test_a_variable_without_any_value_is_zero_for_every_woman(codebook: Codebook, women: pd.DataFrame) -> None:
     features = build_features(codebook, FeatureSettings(("age", "amh", "aetiology")))
     empty = women.assign(amh=np.nan, aetiology=None)
     derived = features.fit(empty).transform(women)

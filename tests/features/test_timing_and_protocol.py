@@ -25,9 +25,7 @@ def test_a_dose_per_ovary_on_both_sides_counts_twice() -> None:
         ["total", "per_ovary", "per_ovary", None],
         ["bilateral", "bilateral", "unilateral", "bilateral"],
     )
-    np.testing.assert_allclose(
-        dose(dose_cells=stated, dose_basis=basis, sides=sides), [7, np.log10(2e7), 7, 7]
-    )
+    np.testing.assert_allclose(dose(dose_cells=stated, dose_basis=basis, sides=sides), [7, np.log10(2e7), 7, 7])
 
 
 def test_a_dose_without_basis_is_taken_as_stated() -> None:

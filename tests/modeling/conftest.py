@@ -30,9 +30,7 @@ def make_women(n: int, seed: int) -> Women:
             "afc": rng.poisson(1.0, n).astype(float),
             "follicles_visible": rng.integers(0, 2, n).astype(float),
             "amenorrhea_months": rng.gamma(2, 20, n),
-            "aetiology": rng.choice(
-                ["idiopathic", "surgical", "autoimmune", "fmr1"], n, p=[0.5, 0.25, 0.2, 0.05]
-            ),
+            "aetiology": rng.choice(["idiopathic", "surgical", "autoimmune", "fmr1"], n, p=[0.5, 0.25, 0.2, 0.05]),
             "dose_cells": rng.lognormal(16, 1, n),
             "adjuvant": rng.choice(["none", "prp", "hrt+prp"], n),
         }

@@ -54,9 +54,7 @@ def test_the_intercept_leaves_the_mean_prediction_unbiased() -> None:
     weight = rng.uniform(0.7, 1.5, 100)
     rate = np.average(y, weights=weight)
     means = {
-        corrected: np.average(
-            FirthLogistic(corrected).fit(X, y, weight).predict_proba(X)[:, 1], weights=weight
-        )
+        corrected: np.average(FirthLogistic(corrected).fit(X, y, weight).predict_proba(X)[:, 1], weights=weight)
         for corrected in (True, False)
     }
     assert means[True] == pytest.approx(rate, abs=1e-9)

@@ -49,8 +49,7 @@ def test_iteration_never_lowers_the_likelihood() -> None:
         return total
 
     steps = [
-        log_likelihood(GaussianImputer(prior_rows=0.0, tolerance=0.0, max_iterations=k).fit(X))
-        for k in range(1, 8)
+        log_likelihood(GaussianImputer(prior_rows=0.0, tolerance=0.0, max_iterations=k).fit(X)) for k in range(1, 8)
     ]
     assert (np.diff(steps) > -1e-6).all()
 
@@ -66,9 +65,7 @@ def test_a_gap_is_filled_with_the_conditional_mean() -> None:
 
 def test_it_follows_the_correlation() -> None:
     imputer = GaussianImputer().fit(draw_table(300, 0.2, seed=3))
-    filled = imputer.transform(np.array([[0.0, np.nan, 30.0], [1.0, np.nan, 30.0], [2.0, np.nan, 30.0]]))[
-        :, 1
-    ]
+    filled = imputer.transform(np.array([[0.0, np.nan, 30.0], [1.0, np.nan, 30.0], [2.0, np.nan, 30.0]]))[:, 1]
     assert (np.diff(filled) > 0).all()
 
 

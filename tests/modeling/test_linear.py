@@ -55,9 +55,7 @@ def test_a_woman_of_weight_zero_does_not_count() -> None:
     rng = np.random.default_rng(3)
     X, y = rng.normal(size=(50, 2)), rng.integers(0, 2, 50)
     weight = np.r_[np.ones(40), np.zeros(10)]
-    np.testing.assert_allclose(
-        PlainLogistic().fit(X, y, weight).coef_, PlainLogistic().fit(X[:40], y[:40]).coef_
-    )
+    np.testing.assert_allclose(PlainLogistic().fit(X, y, weight).coef_, PlainLogistic().fit(X[:40], y[:40]).coef_)
     with pytest.raises(ValueError, match="both classes"):
         PlainLogistic().fit(X, y, (y == 1).astype(float))
 

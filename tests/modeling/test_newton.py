@@ -34,9 +34,7 @@ def test_curvature_is_that_of_the_likelihood(sample) -> None:
         return design.T @ (weight * (expit(design @ beta) - y)) + penalty * beta
 
     step = 1e-5 * np.eye(5)
-    numerical = np.array(
-        [(gradient(fit.coefficients + e) - gradient(fit.coefficients - e)) / 2e-5 for e in step]
-    )
+    numerical = np.array([(gradient(fit.coefficients + e) - gradient(fit.coefficients - e)) / 2e-5 for e in step])
     np.testing.assert_allclose(np.linalg.inv(fit.inverse_hessian), numerical, rtol=1e-5, atol=1e-6)
 
 
@@ -48,6 +46,4 @@ def test_separated_classes_end_without_a_warning() -> None:
 
 
 def test_log_loss_is_exact_for_extreme_log_odds() -> None:
-    np.testing.assert_allclose(
-        compute_log_loss(np.array([1.0, 0, 0]), np.array([-800.0, 800, -800])), [800, 800, 0]
-    )
+    np.testing.assert_allclose(compute_log_loss(np.array([1.0, 0, 0]), np.array([-800.0, 800, -800])), [800, 800, 0])

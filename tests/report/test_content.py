@@ -33,9 +33,7 @@ def test_absolute_path_is_refused(report, value):
         report(provenance={"Cohort file": value})
 
 
-@pytest.mark.parametrize(
-    "value", ["cohort.csv", "sqlite:///mlflow.db", "24 / 30", "n/a", "3.11.2 and/or later"]
-)
+@pytest.mark.parametrize("value", ["cohort.csv", "sqlite:///mlflow.db", "24 / 30", "n/a", "3.11.2 and/or later"])
 def test_plain_provenance_is_accepted(report, value):
     assert report(provenance={"x": value}).provenance == {"x": value}
 

@@ -61,9 +61,7 @@ def test_the_reference_of_the_brier_score_is_no_model(frames):
 
 def test_calibration_axes(frames):
     made = frames["calibration"]()
-    figure = plot_calibration(
-        made["calibration"], made["calibration_groups"], made["predictions"], primary="ridge"
-    )
+    figure = plot_calibration(made["calibration"], made["calibration_groups"], made["predictions"], primary="ridge")
     upper, lower = figure.axes
     assert upper.get_ylabel() == "Observed share of women"
     assert lower.get_xlabel() == "Predicted chance (out of sample)"
@@ -83,9 +81,7 @@ def test_calibration_ticks_are_whole_percentages_of_rare_events():
     curve = pd.DataFrame(
         {"candidate": "m", "p": [0.01, 0.12], "observed": [0.02, 0.1], "low": [0, 0.0], "high": [0.1, 0.2]}
     )
-    figure = plot_calibration(
-        curve, empty_frame("calibration_groups"), empty_frame("predictions"), primary="m"
-    )
+    figure = plot_calibration(curve, empty_frame("calibration_groups"), empty_frame("predictions"), primary="m")
     figure.canvas.draw()
     ticks = 100 * figure.axes[0].get_yticks()
     np.testing.assert_allclose(ticks, np.round(ticks), atol=1e-9)
@@ -155,7 +151,6 @@ def test_svg_has_unique_ids_escaped_alt_and_no_outside_reference(frames):
 
 def test_matplotlib_is_loaded_only_when_a_figure_is_drawn():
     code = (
-        "import sys, poi_predict.report.page;"
-        "assert not any(name.split('.')[0] == 'matplotlib' for name in sys.modules)"
+        "import sys, poi_predict.report.page;assert not any(name.split('.')[0] == 'matplotlib' for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

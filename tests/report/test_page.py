@@ -74,9 +74,7 @@ def no_models(report):
 
 def bare(report):
     frames = {name: empty_frame(name) for name in ("attrition", "table_one", "findings")}
-    return report(
-        **frames, warnings=(), limits=(), provenance={}, synthetic=False, n=0, n_patients=0, events=0
-    )
+    return report(**frames, warnings=(), limits=(), provenance={}, synthetic=False, n=0, n_patients=0, events=0)
 
 
 def many(report, frames):
@@ -102,9 +100,7 @@ def content(request, report, frames):
         "no_models": lambda: no_models(report),
         "bare": lambda: bare(report),
         "many": lambda: many(report, frames),
-        "one_candidate": lambda: report(
-            performance=frames["performance"](("prevalence",)), primary="prevalence"
-        ),
+        "one_candidate": lambda: report(performance=frames["performance"](("prevalence",)), primary="prevalence"),
     }[request.param]()
 
 
@@ -163,9 +159,7 @@ def test_not_estimable_comes_with_its_reason(usual_page, report, frames):
 def test_interval_that_does_not_exist_is_explained(report, frames):
     frame = frames["performance"](("ridge",))
     frame[["ci_low", "ci_high"]] = np.nan
-    assert "no interval: one responder" in render_report(
-        report(performance=frame.assign(reason="one responder"))
-    )
+    assert "no interval: one responder" in render_report(report(performance=frame.assign(reason="one responder")))
 
 
 def test_text_is_escaped(report, patient):

@@ -119,9 +119,7 @@ def rewrite_manifest(folder: Path, **files: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_every_candidate_predicts_the_same_after_storage_missing_values_and_all(
-    name: str, tmp_path: Path
-) -> None:
+def test_every_candidate_predicts_the_same_after_storage_missing_values_and_all(name: str, tmp_path: Path) -> None:
     fitted, refits = fit_candidate(name), (fit_candidate(name, 1), fit_candidate(name, 2))
     digest = write_bundle(make_bundle(fitted, refits), tmp_path / "bundle")
     bundle = read_bundle(tmp_path / "bundle")

@@ -235,9 +235,7 @@ def test_an_array_that_claims_more_than_it_holds_is_refused() -> None:
     parts = unpack(dump_pipelines([fit("linear")]))
     name = next(name for name in parts if name.endswith(".npy"))
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f8", "fortran_order": False, "shape": (2**50, 2**12)}
-    )
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**50, 2**12)})
     with pytest.raises(BundleError, match="of the size they claim"):
         load_pipelines(pack(parts | {name: header.getvalue()}), "pipeline.skops", TRUSTED)
 

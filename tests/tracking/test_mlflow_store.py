@@ -165,9 +165,7 @@ def test_the_data_set_is_a_hash_and_a_shape(client: Any, tracked: TrackedRun) ->
     assert found.dataset.schema is None
 
 
-def test_the_model_is_registered_from_code_without_pickle(
-    client: Any, tracked: TrackedRun, place: Path
-) -> None:
+def test_the_model_is_registered_from_code_without_pickle(client: Any, tracked: TrackedRun, place: Path) -> None:
     version = client.get_model_version_by_alias("menses_12m", "champion")
     assert (str(version.version), tracked.uri) == (tracked.version, "models:/menses_12m@champion")
     assert version.tags["synthetic"] == "SYNTHETIC"
@@ -182,9 +180,7 @@ def test_a_registered_bundle_is_found_and_whole(tracked: TrackedRun, place: Path
     assert read_bundle(folder).digest == read_bundle(place / "bundle").digest
 
 
-def test_a_registered_bundle_is_copied_where_asked(
-    tracked: TrackedRun, place: Path, uri: str, tmp_path: Path
-) -> None:
+def test_a_registered_bundle_is_copied_where_asked(tracked: TrackedRun, place: Path, uri: str, tmp_path: Path) -> None:
     folder = read_registered_bundle(tracked.uri, tmp_path, tracking_uri=uri)
     assert folder.is_relative_to(tmp_path)
     assert read_bundle(folder).digest == read_bundle(place / "bundle").digest
@@ -215,9 +211,7 @@ def test_a_served_model_answers_like_score_and_missing_values_survive(
 
 
 @pytest.mark.parametrize("nothing", [None, np.nan])
-def test_a_served_model_takes_columns_without_any_value(
-    tracked: TrackedRun, uri: str, nothing: float | None
-) -> None:
+def test_a_served_model_takes_columns_without_any_value(tracked: TrackedRun, uri: str, nothing: float | None) -> None:
     women = make_women(3).drop(columns="amh__below")
     women["aetiology"] = pd.Series([nothing] * 3, dtype=object)
     women["fsh"] = pd.Series([nothing] * 3, dtype=float)
@@ -248,9 +242,7 @@ def test_a_model_that_is_not_promoted_leaves_the_older_champion(place: Path, uri
         assert str(champion.version) == first.version
 
 
-def test_more_settings_than_one_request_takes_are_all_recorded(
-    place: Path, uri: str, tracked: TrackedRun
-) -> None:
+def test_more_settings_than_one_request_takes_are_all_recorded(place: Path, uri: str, tracked: TrackedRun) -> None:
     items = (*(Param(f"setting_{i}", str(i)) for i in range(230)), Metric("n", 1.0))
     settings = TrackingSettings("menses_12m", tracking_uri=uri)
     recorded = record_training(RunRecord("many", items), place / "bundle", settings, promote=False)
@@ -265,9 +257,7 @@ class BrokenPicture:
         raise OSError(28, "No space left on device")
 
 
-def test_a_recording_that_fails_half_way_is_marked_and_said(
-    place: Path, uri: str, tracked: TrackedRun
-) -> None:
+def test_a_recording_that_fails_half_way_is_marked_and_said(place: Path, uri: str, tracked: TrackedRun) -> None:
     broken = RunRecord("half", (Figure("figures/broken.png", BrokenPicture()),), (RunRecord("child", ()),))
     settings = TrackingSettings("menses_12m", registered_model="never", tracking_uri=uri)
     with pytest.raises(TrackingError, match=r"No space left on device.*train without tracking"):

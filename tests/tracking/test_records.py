@@ -93,9 +93,7 @@ def test_a_metric_that_cannot_be_estimated_is_a_reason_and_never_a_number() -> N
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    st.dictionaries(st.sampled_from(["estimate", "ci_low", "ci_high", "apparent"]), st.none() | st.floats())
-)
+@given(st.dictionaries(st.sampled_from(["estimate", "ci_low", "ci_high", "apparent"]), st.none() | st.floats()))
 def test_only_finite_numbers_become_metrics(found: dict[str, float | None]) -> None:
     assessment = ASSESSMENT | {"candidates": {"ridge": {"brier": found}}}
     run = build_training_record(replace(EVIDENCE, assessment=assessment))

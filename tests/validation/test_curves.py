@@ -21,12 +21,8 @@ def test_net_benefit_of_dcurves(decisions):
     y, p = decisions["cancer"], decisions["cancerpredmarker"]
     model = [compute_net_benefit(y, p, t).estimate for t in THRESHOLDS]
     treat_all = [compute_net_benefit_treat_all(y, t).estimate for t in THRESHOLDS]
-    assert model == pytest.approx(
-        [0.1055438596, 0.0874074074, 0.0792156863, 0.0673333333, 0.0640000000], abs=1e-10
-    )
-    assert treat_all == pytest.approx(
-        [0.0947368421, 0.0444444444, -0.0117647059, -0.075, -0.1466666667], abs=1e-10
-    )
+    assert model == pytest.approx([0.1055438596, 0.0874074074, 0.0792156863, 0.0673333333, 0.0640000000], abs=1e-10)
+    assert treat_all == pytest.approx([0.0947368421, 0.0444444444, -0.0117647059, -0.075, -0.1466666667], abs=1e-10)
 
 
 def test_decision_curve_holds_every_strategy(decisions):

@@ -215,11 +215,7 @@ def test_a_failed_fold_is_told_not_averaged_away(cohort):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 1), st.integers(0, 10), st.integers(0, 3), st.integers(0, 4)), min_size=1
-    )
-)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 10), st.integers(0, 3), st.integers(0, 4)), min_size=1))
 def test_any_small_table_is_answered(rows):
     y, tenths, weight, patient = (np.array(column) for column in zip(*rows, strict=True))
     if weight.sum() == 0:

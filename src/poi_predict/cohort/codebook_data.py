@@ -37,6 +37,4 @@ def yes_no_levels(own: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]
     (True, True)
     """
     usual = read_codebook_data()["yes_no"]
-    return {
-        level: (*usual.get(level, ()), *own.get(level, ())) for level in dict.fromkeys(("no", "yes", *own))
-    }
+    return {level: (*usual.get(level, ()), *own.get(level, ())) for level in dict.fromkeys(("no", "yes", *own))}

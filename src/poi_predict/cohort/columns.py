@@ -31,9 +31,7 @@ class TypedColumns:
     findings: list[Finding]
 
 
-def read_column(
-    cells: pd.Series, plan: ColumnPlan, settings: ReadingSettings, row_number: np.ndarray
-) -> TypedColumns:
+def read_column(cells: pd.Series, plan: ColumnPlan, settings: ReadingSettings, row_number: np.ndarray) -> TypedColumns:
     """Read the cells of a column as numbers or levels; cells that cannot be used become missing.
 
     Parameters
@@ -60,9 +58,7 @@ def read_column(
     findings = [
         finding
         for rule, broken in breaches.items()
-        for finding in row_findings(
-            rule, variable.name, broken, row_number, column=plan.shown, accepted=accepted
-        )
+        for finding in row_findings(rule, variable.name, broken, row_number, column=plan.shown, accepted=accepted)
     ]
     return TypedColumns(columns, findings)
 

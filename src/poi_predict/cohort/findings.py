@@ -113,9 +113,7 @@ class Findings(Sequence[Finding]):
     def frame(self) -> pd.DataFrame:
         """Return one row per finding: severity, column, rule, count, message."""
         columns = ("severity", "column", "rule", "count", "message")
-        return pd.DataFrame(
-            [[getattr(f, name) for name in columns] for f in self.items], columns=list(columns)
-        )
+        return pd.DataFrame([[getattr(f, name) for name in columns] for f in self.items], columns=list(columns))
 
     def rows_frame(self) -> pd.DataFrame:
         """Return one row per finding and data row: row, column, rule, severity, message.

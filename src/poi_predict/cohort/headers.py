@@ -82,9 +82,7 @@ def plan_columns(
     }
     claimed = {position for positions in matched.values() for position in positions}
     unclaimed = [header for header in open_headers if header.position not in claimed]
-    matched |= _match_names(
-        unclaimed, [variable for name, variable in codebook.items() if name not in matched]
-    )
+    matched |= _match_names(unclaimed, [variable for name, variable in codebook.items() if name not in matched])
 
     plans: list[ColumnPlan] = []
     findings: list[Finding] = []
@@ -221,9 +219,7 @@ def _several(name: str, headers: list[str]) -> Finding:
     return column_finding("ambiguous_column", name, count=len(headers), headers=shown)
 
 
-def _absent(
-    variable: Variable, mapping: ColumnMapping | None, headers: Sequence[_Header], *, needed: bool
-) -> Finding:
+def _absent(variable: Variable, mapping: ColumnMapping | None, headers: Sequence[_Header], *, needed: bool) -> Finding:
     """Return the finding that a column is not there, with the column that may be meant."""
     wanted = [mapping.column] if mapping else [variable.name, *variable.aliases]
     by_key = {header.key: header.text for header in headers[:_COMPARED_HEADERS]}

@@ -52,18 +52,14 @@ class ColumnMapping:
     def __post_init__(self) -> None:
         where = f"columns.{self.variable}"
         if not isinstance(self.column, str) or not self.column.strip():
-            raise StudyError(
-                f"{where}.column must be a column name; it is empty. Write the name in the file."
-            )
+            raise StudyError(f"{where}.column must be a column name; it is empty. Write the name in the file.")
         if self.decimal not in _DECIMALS:
             raise StudyError(f'{where}.decimal must be "auto", "." or ","; it is not. Choose one of them.')
         limit = self.detection_limit
         if limit is not None and not 0 < limit < float("inf"):
             raise StudyError(f"{where}.detection_limit must be a positive number; it is not.")
         if not all(isinstance(text, str) for pair in self.levels.items() for text in pair):
-            raise StudyError(
-                f'{where}.levels must map spellings to levels as text, such as {{ "1" = "yes" }}.'
-            )
+            raise StudyError(f'{where}.levels must map spellings to levels as text, such as {{ "1" = "yes" }}.')
 
 
 @dataclass(frozen=True)
@@ -129,8 +125,7 @@ def _check_encoding(name: str) -> None:
         "text".encode(codecs.lookup(name).name)
     except (LookupError, ValueError, TypeError):
         raise StudyError(
-            'cohort.encoding must be "auto" or a known text encoding such as "utf-8", "gb18030" or "cp1252"; '
-            "it is not."
+            'cohort.encoding must be "auto" or a known text encoding such as "utf-8", "gb18030" or "cp1252"; it is not.'
         ) from None
 
 

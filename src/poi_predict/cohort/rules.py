@@ -39,14 +39,11 @@ _TABLE = {
     ),
     "mixed_origin": Rule(
         "error",
-        "SYNTHETIC and clinic rows must not be in one table; {count} of {total} rows are SYNTHETIC. "
-        "Separate them.",
+        "SYNTHETIC and clinic rows must not be in one table; {count} of {total} rows are SYNTHETIC. Separate them.",
     ),
 }
 _COLUMNS = {
-    "missing_column": Rule(
-        "error", "{column} must be a column of the table; it is not there{near}. {remedy}"
-    ),
+    "missing_column": Rule("error", "{column} must be a column of the table; it is not there{near}. {remedy}"),
     "unused_mapping": Rule(
         "warning",
         "{column} should be a column of the table, as it is mapped; it is not there{near}. Correct or "
@@ -57,8 +54,7 @@ _COLUMNS = {
     ),
     "ambiguous_column": Rule(
         "error",
-        "{column} must be one column; {count} could be it ({headers}). Name one of them in "
-        "columns.{variable}.",
+        "{column} must be one column; {count} could be it ({headers}). Name one of them in columns.{variable}.",
     ),
     "unknown_unit": Rule(
         "error",
@@ -68,8 +64,7 @@ _COLUMNS = {
     "refused_unit": Rule("error", "{column} must not be in {unit}: {reason}. Use one of {accepted}."),
     "contradicting_unit": Rule(
         "error",
-        "{column} must be in one unit; the study declares {declared} and the header says {unit}. "
-        "Correct one.",
+        "{column} must be in one unit; the study declares {declared} and the header says {unit}. Correct one.",
     ),
     "unit_assumed": Rule(
         "warning",
@@ -103,8 +98,7 @@ _CELLS = {
     ),
     "unknown_cell_unit": Rule(
         "error",
-        "{column} must be in known units; {rows} in another one. Use one of {accepted} inside the "
-        "cells, or none.",
+        "{column} must be in known units; {rows} in another one. Use one of {accepted} inside the cells, or none.",
     ),
     "refused_cell_unit": Rule(
         "error", "{column} must be in units that can be converted; {rows} not. Use one of {accepted}."
@@ -117,8 +111,7 @@ _CELLS = {
     ),
     "not_censorable": Rule(
         "error",
-        '{column} must be a plain number; {rows} given as "<limit" or undetectable. Correct or empty '
-        "the cells.",
+        '{column} must be a plain number; {rows} given as "<limit" or undetectable. Correct or empty the cells.',
     ),
     "borrowed_limit": Rule(
         "warning",
@@ -158,9 +151,7 @@ _IDENTITY = {
         "{column} should name every woman; the table has no such column, and each row is taken as "
         "another woman. Add it if some rows are of the same woman.",
     ),
-    "empty_patient_id": Rule(
-        "error", "{column} must name every woman; {rows} without a name. Fill the cells."
-    ),
+    "empty_patient_id": Rule("error", "{column} must name every woman; {rows} without a name. Fill the cells."),
     "repeated_patient_id": Rule(
         "warning",
         "{column} should be new in each row; {rows} of women named before, and taken as their further "

@@ -47,9 +47,7 @@ def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
         )
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(item.file_size for item in archive.infolist()) > _LARGEST_WORKBOOK:
-            raise CohortError(
-                "A workbook must be smaller than 2 GiB unpacked; this one is not. Save it as CSV."
-            )
+            raise CohortError("A workbook must be smaller than 2 GiB unpacked; this one is not. Save it as CSV.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and validations that no cell depends on
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)

@@ -115,8 +115,7 @@ def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
         raise CohortError(f'A cohort must fit into memory; "{path.name}" does not. Split it.') from None
     except Exception as error:  # noqa: BLE001 - a parser may say anything of damaged bytes: the file is at fault
         raise CohortError(
-            f'A {suffix} file must be intact; "{path.name}" cannot be read ({type(error).__name__}). '
-            "Export it again."
+            f'A {suffix} file must be intact; "{path.name}" cannot be read ({type(error).__name__}). Export it again.'
         ) from None
     table = _without_blanks(cells, hashlib.sha256(content).hexdigest())
     if not table.headers:
@@ -128,13 +127,9 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise CohortError(
-            f'A cohort must be an existing file; "{path.name}" is not. Check the path.'
-        ) from None
+        raise CohortError(f'A cohort must be an existing file; "{path.name}" is not. Check the path.') from None
     except (OSError, ValueError):
-        raise CohortError(
-            f'A cohort must be readable; "{path.name}" is not. Check its permissions.'
-        ) from None
+        raise CohortError(f'A cohort must be readable; "{path.name}" is not. Check its permissions.') from None
 
 
 def _without_blanks(cells: Cells, sha256: str) -> RawTable:

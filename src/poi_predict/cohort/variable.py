@@ -83,14 +83,10 @@ class Variable:
     def __post_init__(self) -> None:
         where = f'The variable "{self.name}"'
         if not header_key(self.name) or "__" in self.name:
-            raise StudyError(
-                f'{where} must have a name without "__", which marks derived columns. Rename it.'
-            )
+            raise StudyError(f'{where} must have a name without "__", which marks derived columns. Rename it.')
         for attribute, choices in (("kind", Kind), ("role", Role), ("known_at", KnownAt)):
             if getattr(self, attribute) not in get_args(choices):
-                raise StudyError(
-                    f"{where} must have a {attribute} among {', '.join(get_args(choices))}; it has not."
-                )
+                raise StudyError(f"{where} must have a {attribute} among {', '.join(get_args(choices))}; it has not.")
         if self.direction not in (-1, 0, 1):
             raise StudyError(f"{where} must have the direction -1, 0 or 1; it has not.")
         for limits in (self.hard, self.typical):
@@ -186,9 +182,7 @@ class Variable:
             return cls(**values)
         except (TypeError, ValueError, AttributeError, IndexError):
             name = values.get("name", "?")
-            raise StudyError(
-                f'The variable "{name}" must hold the fields of a variable; it does not.'
-            ) from None
+            raise StudyError(f'The variable "{name}" must hold the fields of a variable; it does not.') from None
 
     @classmethod
     def declared(cls, **declaration: Any) -> Variable:

@@ -80,9 +80,7 @@ def compute_log_odds_ratio(frame: pd.DataFrame) -> tuple[pd.Series[float], pd.Se
     return pd.Series(log_odds_ratio, frame.index), pd.Series(se, frame.index)
 
 
-def find_row_breaches(
-    frame: pd.DataFrame, counts: Iterable[tuple[str, str]], *, sourced: bool
-) -> Iterator[str]:
+def find_row_breaches(frame: pd.DataFrame, counts: Iterable[tuple[str, str]], *, sourced: bool) -> Iterator[str]:
     """Yield what breaks the rules of every table: an id occurs once, a row has a source, events ≤ women."""
     yield from find_repeated(frame["row_id"])
     if sourced:

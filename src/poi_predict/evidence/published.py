@@ -63,12 +63,8 @@ def _counts(*outcomes: str) -> tuple[tuple[str, str], ...]:
 
 
 _SCHEMAS = {
-    "arms": _Schema(
-        "arms.csv", ("n_enrolled", "n_analysed"), _counts("menses", "follicle", "pregnancy", "live_birth")
-    ),
-    "natural_history": _Schema(
-        "natural_history.csv", ("n",), _counts("ovarian_function", "pregnancy", "live_birth")
-    ),
+    "arms": _Schema("arms.csv", ("n_enrolled", "n_analysed"), _counts("menses", "follicle", "pregnancy", "live_birth")),
+    "natural_history": _Schema("natural_history.csv", ("n",), _counts("ovarian_function", "pregnancy", "live_birth")),
     "prognostic_factors": _Schema(
         "prognostic_factors.csv",
         ("ratio", "ci_low", "ci_high"),
@@ -80,9 +76,7 @@ _SCHEMAS = {
         _counts("exposed", "reference"),
         sourced=False,
     ),
-    "baseline_distributions": _Schema(
-        "baseline_distributions.csv", ("value", "sd", "low", "high"), (("events", "n"),)
-    ),
+    "baseline_distributions": _Schema("baseline_distributions.csv", ("value", "sd", "low", "high"), (("events", "n"),)),
     "pooled": _Schema("pooled.csv", ("percent", "ci_low", "ci_high"), (("events", "n"),), sourced=False),
     "protocols": _Schema("protocols.csv", ("dose_low", "dose_high", "n_treatments_max", "n"), sourced=False),
     "overlaps": _Schema("overlaps.csv", sourced=False),
@@ -247,9 +241,7 @@ def check_never_added(row_ids: Iterable[str], folder: Path | None = None) -> Non
     _raise_if_added(list(row_ids), read_overlaps(folder))
 
 
-def compute_pooled_proportion(
-    row_ids: Sequence[str], outcome: str, folder: Path | None = None
-) -> PooledProportion:
+def compute_pooled_proportion(row_ids: Sequence[str], outcome: str, folder: Path | None = None) -> PooledProportion:
     """Add the events and women of independent rows, with an exact interval.
 
     Parameters
@@ -297,8 +289,7 @@ def _pool(row_ids: list[str], outcome: str, rows: pd.DataFrame, overlaps: pd.Dat
     silent = counts.index[counts.isna().any(axis=1)]
     if len(silent):
         raise EvidenceError(
-            f"A pooled row must state events and women for {outcome}; {', '.join(silent)} does not. "
-            "Leave it out."
+            f"A pooled row must state events and women for {outcome}; {', '.join(silent)} does not. Leave it out."
         )
     events, n = (int(total) for total in counts.sum())
     return PooledProportion(events, n, events / n, *compute_exact_interval(events, n))

@@ -8,7 +8,6 @@ weights (Lundberg et al. 2020, doi 10.1038/s42256-019-0138-9). So an explanation
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
@@ -101,12 +101,8 @@ class Explanation:
         mean_abs = np.abs(self.attributions).mean(axis=0)
         total = mean_abs.sum()
         share = mean_abs / total if total > 0 else np.zeros_like(mean_abs)
-        frame = pd.DataFrame(
-            {"variable": list(self.variables), "mean_abs_log_odds": mean_abs, "share": share}
-        )
-        return frame.sort_values(
-            ["mean_abs_log_odds", "variable"], ascending=[False, True], ignore_index=True
-        )
+        frame = pd.DataFrame({"variable": list(self.variables), "mean_abs_log_odds": mean_abs, "share": share})
+        return frame.sort_values(["mean_abs_log_odds", "variable"], ascending=[False, True], ignore_index=True)
 
     def leading(self, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Return the k strongest variables of each woman: their positions and log-odds, strongest first."""
@@ -155,9 +151,7 @@ def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
     )
 
 
-def _column_attributions(
-    model: Any, values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float, bool]:
+def _column_attributions(model: Any, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool]:
     """Attributions of derived columns, the baseline value, and whether both are log-odds."""
     from sklearn.dummy import DummyClassifier  # noqa: PLC0415
 
@@ -170,9 +164,7 @@ def _column_attributions(
     return _tree_attributions(model, values)
 
 
-def _tree_attributions(
-    model: Any, values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float, bool]:
+def _tree_attributions(model: Any, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool]:
     import shap  # noqa: PLC0415
 
     try:
@@ -189,9 +181,7 @@ def _tree_attributions(
     return contribution, float(base.ravel()[0]), True
 
 
-def _sum_by_origin(
-    contribution: NDArray[np.float64], names: list[str]
-) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+def _sum_by_origin(contribution: NDArray[np.float64], names: list[str]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     origins = [origin_of(name) for name in names]
     variables = tuple(dict.fromkeys(origins))
     membership = np.array([[origin == v for v in variables] for origin in origins], dtype=np.float64)

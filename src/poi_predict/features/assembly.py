@@ -220,8 +220,7 @@ def _predictors(codebook: Codebook, names: Sequence[str]) -> list[Variable]:
         variable = codebook[name]
         if variable.known_at == "follow_up" or variable.role in ("id", "outcome", "provenance"):
             raise StudyError(
-                f'A predictor must be known before the treatment; "{name}" is not. '
-                "Remove it from predictors.use."
+                f'A predictor must be known before the treatment; "{name}" is not. Remove it from predictors.use.'
             )
     return [codebook[name] for name in codebook if name in names]
 

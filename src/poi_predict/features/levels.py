@@ -172,9 +172,7 @@ class SeveralLevelFeatures(_Indicators):
             women: Counter[str] = Counter()
             for combination, count in _count(column).items():
                 women.update(dict.fromkeys(_split(combination), count))
-            kept = sorted(
-                level for level, n in women.items() if n >= self.rare_level_below and level != POOLED
-            )
+            kept = sorted(level for level, n in women.items() if n >= self.rare_level_below and level != POOLED)
             if len(kept) < len(women) or not kept:
                 kept.append(POOLED)
             self.levels_.append(kept)

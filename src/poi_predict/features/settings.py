@@ -52,9 +52,7 @@ class FeatureSettings:
                     "which is kept for derived columns. Name the variable itself."
                 )
             if name in self.predictors[:i]:
-                raise StudyError(
-                    f'predictors.use must name each variable once; "{name}" is repeated. Remove it.'
-                )
+                raise StudyError(f'predictors.use must name each variable once; "{name}" is repeated. Remove it.')
         if self.rare_level_below < 1:
             raise StudyError(
                 f"predictors.rare_level_below must be at least 1; it is {self.rare_level_below}. "

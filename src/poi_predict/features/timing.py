@@ -52,9 +52,7 @@ class DurationFeatures(NumericBuilder):
     def describe(self, names: Sequence[str]) -> list[DerivedColumn]:
         """Return the log of each duration, which grows with it, then its short-duration flags, which fall."""
         logs = [DerivedColumn(name, "log", sign=1) for name in names]
-        flags = [
-            DerivedColumn(name, f"under_{months:g}", sign=-1) for months in self.early_below for name in names
-        ]
+        flags = [DerivedColumn(name, f"under_{months:g}", sign=-1) for months in self.early_below for name in names]
         return logs + flags
 
     def derive(self, values: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from poi_predict.validation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -36,9 +36,7 @@ CHAMPION_RULE = (
 )
 
 
-def assess_development(
-    development: Development, study: str, *, synthetic: bool, level: float = 0.95
-) -> Assessment:
+def assess_development(development: Development, study: str, *, synthetic: bool, level: float = 0.95) -> Assessment:
     """Assess every candidate by cross-validation, and the primary model also by Harrell's bootstrap.
 
     Parameters
@@ -170,10 +168,10 @@ def _warnings(development: Development) -> tuple[str, ...]:
     if development.plan.folds.note:
         found.append(f"Cross-validation: {development.plan.folds.note}.")
     for name, counts in development.cross_validated.failures.items():
-        found.append(f"{sum(counts.values())} fits of {name} failed in cross-validation; its figures are not estimable.")
+        found.append(
+            f"{sum(counts.values())} fits of {name} failed in cross-validation; its figures are not estimable."
+        )
     failed = sum(reason is not None for reason in development.refits.failures)
     if failed:
         found.append(f"{failed} of {len(development.refits.plan)} bootstrap resamples could not be used.")
     return tuple(found)
-
-

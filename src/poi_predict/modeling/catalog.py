@@ -107,18 +107,14 @@ _SPECS = (
     CandidateSpec("ridge", "Ridge logistic regression", "linear", False, 200, _make_ridge),
     CandidateSpec("elastic_net", "Elastic-net logistic regression", "linear", False, 200, _make_elastic_net),
     CandidateSpec("random_forest", "Random forest", "trees", True, 20, _make_random_forest),
-    CandidateSpec(
-        "gradient_boosting", "Gradient boosting, monotone", "trees", True, 50, _make_gradient_boosting
-    ),
+    CandidateSpec("gradient_boosting", "Gradient boosting, monotone", "trees", True, 50, _make_gradient_boosting),
 )
 
 CATALOG: Mapping[str, CandidateSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
 """Every kind of model, by name. None ever oversamples: a duplicated woman is no second woman."""
 
 
-def build_pipeline(
-    name: str, features: FeatureAssembly, *, monotone: Mapping[str, int], random_state: int
-) -> Pipeline:
+def build_pipeline(name: str, features: FeatureAssembly, *, monotone: Mapping[str, int], random_state: int) -> Pipeline:
     """Build an unfitted pipeline: all that learns from data is in it, so that a resample refits it.
 
     Parameters
@@ -159,10 +155,7 @@ def build_pipeline(
     if name not in CATALOG:
         raise ModelError(f'A model must be one of the catalogue; "{name}" is not{suggest(name, CATALOG)}.')
     spec = CATALOG[name]
-    effects = {
-        column: sign * monotone.get(origin_of(column), 0)
-        for column, sign in features.monotone_signs().items()
-    }
+    effects = {column: sign * monotone.get(origin_of(column), 0) for column, sign in features.monotone_signs().items()}
     steps: list[tuple[str, Any]] = [("features", clone(features))]
     if spec.family == "linear":
         steps += [("impute", GaussianImputer()), ("scale", StandardScaler())]

@@ -17,9 +17,9 @@ from poi_predict.modeling.evaluation import (
     cross_validate,
 )
 from poi_predict.modeling.fitting import fit_model, predict_response
-from poi_predict.validation import BootstrapPlan, FoldPlan
 
 if TYPE_CHECKING:
+    from poi_predict.validation import BootstrapPlan, FoldPlan
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
@@ -129,9 +129,7 @@ def develop_candidates(
     def stage(label: str) -> Callable[[int, int], None] | None:
         return None if on_stage is None else lambda done, total: on_stage(label, done, total)
 
-    fitted = {
-        name: fit_model(pipeline, data.X, data.y_true, data.weight) for name, pipeline in plan.candidates.items()
-    }
+    fitted = {name: fit_model(pipeline, data.X, data.y_true, data.weight) for name, pipeline in plan.candidates.items()}
     return Development(
         plan=plan,
         data=data,

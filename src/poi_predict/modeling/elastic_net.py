@@ -52,9 +52,7 @@ class ElasticNetLogistic(LinearClassifier):
 
     C_: float
 
-    def __init__(
-        self, l1_ratio: float = 0.5, n_penalties: int = 8, folds: int = 5, random_state: int = 0
-    ) -> None:
+    def __init__(self, l1_ratio: float = 0.5, n_penalties: int = 8, folds: int = 5, random_state: int = 0) -> None:
         self.l1_ratio = l1_ratio
         self.n_penalties = n_penalties
         self.folds = folds

@@ -144,9 +144,7 @@ def compute_profile_interval(
     fitted = _fit_library(columns, response, weight)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        limits = fitted.conf_int(
-            alpha=1 - level, method="pl", features=list(range(columns.shape[1])), max_iter=100
-        )
+        limits = fitted.conf_int(alpha=1 - level, method="pl", features=list(range(columns.shape[1])), max_iter=100)
     return np.asarray(limits[: columns.shape[1]], dtype=np.float64)
 
 

@@ -116,9 +116,7 @@ class LinearTerms:
         return float(self.intercept - self.raw_coefficients @ self.centre)
 
 
-def fit_model(
-    pipeline: Pipeline, X: pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None
-) -> Pipeline:
+def fit_model(pipeline: Pipeline, X: pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Pipeline:
     """Fit a copy of a pipeline.
 
     Parameters
@@ -230,9 +228,7 @@ def _check_outcome(
         )
     wrong = int((~(np.isfinite(weight) & (weight >= 0))).sum())
     if wrong:
-        raise ModelError(
-            f"Weights must be finite and not negative; {wrong} of {len(weight)} are not. Correct them."
-        )
+        raise ModelError(f"Weights must be finite and not negative; {wrong} of {len(weight)} are not. Correct them.")
     responders, others = (int(((response == c) & (weight > 0)).sum()) for c in (1, 0))
     if not (responders and others):
         raise ModelError(

@@ -73,9 +73,7 @@ class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mis
         counts = weight > 0
         response = (labels[counts] == self.classes_[-1]).astype(np.float64)
         if len(self.classes_) < 2 or response.min(initial=1.0) == response.max(initial=0.0):
-            raise ValueError(
-                "A model needs women of both classes; all women of positive weight are of one class."
-            )
+            raise ValueError("A model needs women of both classes; all women of positive weight are of one class.")
         intercept, coefficients = self._solve(columns[counts], response, weight[counts])
         self.intercept_ = np.array([intercept], dtype=np.float64)
         self.coef_ = np.asarray(coefficients, dtype=np.float64).reshape(1, -1)

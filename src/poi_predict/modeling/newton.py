@@ -132,9 +132,7 @@ def _descend(
     return beta, design @ beta, value
 
 
-def _objective(
-    eta: FloatArray, y: FloatArray, weight: FloatArray, beta: FloatArray, penalty: FloatArray
-) -> float:
+def _objective(eta: FloatArray, y: FloatArray, weight: FloatArray, beta: FloatArray, penalty: FloatArray) -> float:
     return float(weight @ compute_log_loss(y, eta) + 0.5 * penalty @ beta**2)
 
 

@@ -58,8 +58,6 @@ def plan_development(
         folds=make_folds(
             data.y_true, data.patient, n_folds=validation.folds, n_repeats=validation.repeats, seed=folds_seed
         ),
-        resamples=make_bootstrap(
-            data.y_true, data.patient, n_resamples=validation.bootstrap, seed=bootstrap_seed
-        ),
+        resamples=make_bootstrap(data.y_true, data.patient, n_resamples=validation.bootstrap, seed=bootstrap_seed),
         n_refits_kept=CATALOG[models.primary].n_refits_kept,
     )

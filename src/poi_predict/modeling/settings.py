@@ -42,8 +42,7 @@ class ModelingSettings:
         for name in self.candidates:
             if name not in CATALOG:
                 raise StudyError(
-                    f'models.candidates must name models of the catalogue; "{name}" is not one'
-                    f"{suggest(name, CATALOG)}."
+                    f'models.candidates must name models of the catalogue; "{name}" is not one{suggest(name, CATALOG)}.'
                 )
         if len(set(self.candidates)) != len(self.candidates):
             raise StudyError("models.candidates must name each model once; remove the repeated name.")

@@ -193,9 +193,7 @@ def plot_waterfall(factors: pd.DataFrame, *, baseline_probability: float) -> Fig
 def _ordered_factors(factors: pd.DataFrame) -> list[dict[str, Any]]:
     size = factors["log_odds"].astype(float).abs()
     ordered = factors.loc[size.sort_values(ascending=False, kind="stable").index]
-    rows: list[dict[str, Any]] = [
-        {str(key): value for key, value in row.items()} for row in ordered.to_dict("records")
-    ]
+    rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in ordered.to_dict("records")]
     if len(rows) <= _MAX_FACTORS + 1:
         return rows
     rest = ordered.iloc[_MAX_FACTORS:]
@@ -211,9 +209,7 @@ def _ordered_factors(factors: pd.DataFrame) -> list[dict[str, Any]]:
 def _draw_step(axes: Axes, place: int, before: float, after: float, row: dict[str, Any]) -> None:
     colour = BLUE if after >= before else VERMILION
     axes.axhline(place, color=PALE, linewidth=0.5, zorder=0)
-    axes.plot(
-        [before, before], [place - 1 + 0.28 if place else -0.8, place - 0.28], color=GREY, linewidth=0.6
-    )
+    axes.plot([before, before], [place - 1 + 0.28 if place else -0.8, place - 0.28], color=GREY, linewidth=0.6)
     axes.barh(place, after - before, left=before, height=0.56, color=colour, zorder=3)
     text = f"{format_signed(100 * float(row['probability_share']), 1)} points"
     ink = BLUE if after >= before else RUST
@@ -224,9 +220,7 @@ def _draw_ends(axes: Axes, start: float, end: float, n: int) -> None:
     patch = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
     axes.plot([end, end], [n - 1 + 0.28 if n else -0.6, n - 0.25], color=INK, linewidth=1.2)
     axes.text(start, -0.85, "average", ha="center", va="center", fontsize=8.5, color=MUTED, bbox=patch)
-    axes.text(
-        end, n - 0.1, "this woman", ha="center", va="center", fontsize=8.5, fontweight="bold", bbox=patch
-    )
+    axes.text(end, n - 0.1, "this woman", ha="center", va="center", fontsize=8.5, fontweight="bold", bbox=patch)
 
 
 def _draw_probability_axis(axes: Axes) -> None:

@@ -69,11 +69,7 @@ def plot_performance(
         figure.set_layout_engine("constrained", wspace=0.06)
         panels = np.atleast_1d(figure.subplots(1, max(1, len(chosen)), sharey=True))
         for panel, words in zip(panels, chosen, strict=False):
-            rows = (
-                performance.loc[performance["metric"] == words.name]
-                .set_index("candidate")
-                .reindex(labels.index)
-            )
+            rows = performance.loc[performance["metric"] == words.name].set_index("candidate").reindex(labels.index)
             _draw_forest(panel, rows, words, {primary, champion})
         panels[0].set_yticks(range(len(labels)), [shorten_label(label, 34) for label in labels])
         panels[0].set_ylim(len(labels) - 0.4, -0.6)
@@ -102,9 +98,7 @@ def _draw_forest(axes: Axes, rows: pd.DataFrame, words: MetricWords, marked: set
         colour = BLUE if name in marked else MUTED
         _draw_interval(axes, place, row, (low, high), colour)
         if not is_missing(row["apparent"]) and low <= row["apparent"] <= high:
-            axes.plot(
-                row["apparent"], place, "D", markersize=3.8, markerfacecolor="white", markeredgecolor=colour
-            )
+            axes.plot(row["apparent"], place, "D", markersize=3.8, markerfacecolor="white", markeredgecolor=colour)
         axes.plot(np.clip(row["estimate"], low, high), place, "o", color=colour, markersize=5.5, zorder=4)
     axes.set_xlim(low, high)
     axes.locator_params(axis="x", nbins=4)
@@ -122,9 +116,7 @@ def _reference_value(rows: pd.DataFrame, words: MetricWords) -> float | None:
 
 
 def _forest_limits(rows: pd.DataFrame, words: MetricWords) -> tuple[float, float]:
-    columns = [
-        pd.to_numeric(rows[name], errors="coerce") for name in ("estimate", "ci_low", "ci_high", "apparent")
-    ]
+    columns = [pd.to_numeric(rows[name], errors="coerce") for name in ("estimate", "ci_low", "ci_high", "apparent")]
     shown = pd.concat(columns).dropna()
     shown = shown.clip(*words.limits)
     values = [*shown, *([] if words.reference is None else [words.reference])]
@@ -137,9 +129,7 @@ def _forest_limits(rows: pd.DataFrame, words: MetricWords) -> tuple[float, float
     return low - margin, high + margin
 
 
-def _draw_interval(
-    axes: Axes, place: int, row: pd.Series[Any], limits: tuple[float, float], colour: str
-) -> None:
+def _draw_interval(axes: Axes, place: int, row: pd.Series[Any], limits: tuple[float, float], colour: str) -> None:
     if is_missing(row["ci_low"]) or is_missing(row["ci_high"]):
         return
     low, high = max(row["ci_low"], limits[0]), min(row["ci_high"], limits[1])
@@ -218,9 +208,7 @@ def plot_calibration(
     return figure
 
 
-def _calibration_limit(
-    curve: pd.DataFrame, groups: pd.DataFrame, predictions: pd.DataFrame, primary: str
-) -> float:
+def _calibration_limit(curve: pd.DataFrame, groups: pd.DataFrame, predictions: pd.DataFrame, primary: str) -> float:
     mine = [
         curve.loc[curve["candidate"] == primary, ["p", "observed"]].max(),
         groups.loc[groups["candidate"] == primary, ["predicted", "observed", "high"]].max(),

@@ -160,9 +160,7 @@ def render_patient_page(content: PatientContent) -> str:
             waterfall=picture_waterfall(content),
             rows=rows,
             rest=rest,
-            sections=[
-                _view_section(section, f"x{index}") for index, section in enumerate(content.extra_sections)
-            ],
+            sections=[_view_section(section, f"x{index}") for index, section in enumerate(content.extra_sections)],
         )
     )
 
@@ -175,9 +173,7 @@ def _bounds(content: PatientContent) -> tuple[float | None, float | None]:
 
 def _factor_rows(factors: pd.DataFrame) -> tuple[list[dict[str, Any]], int]:
     ordered = by_size(factors, "log_odds")
-    columns = [
-        name for name in ("label", "value", "typical", "log_odds", "probability_share") if name in ordered
-    ]
+    columns = [name for name in ("label", "value", "typical", "log_odds", "probability_share") if name in ordered]
     rows = [{str(key): value for key, value in row.items()} for row in ordered[columns].to_dict("records")]
     return rows[:_MAX_FACTORS], max(0, len(rows) - _MAX_FACTORS)
 
@@ -192,8 +188,7 @@ def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
         ("Responders", str(content.events), f"{share}, {basis}"),
     ]
     mine = content.performance.loc[
-        (content.performance["candidate"] == content.primary)
-        & (content.performance["metric"] == "c_statistic")
+        (content.performance["candidate"] == content.primary) & (content.performance["metric"] == "c_statistic")
     ]
     for row in mine.to_dict("records"):
         if formatting.is_missing(row["estimate"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,6 +12,7 @@ from poi_predict.report.glossary import describe_level
 from poi_predict.report.tables import format_estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from poi_predict.cohort import Codebook, Variable
     from poi_predict.explain import Explanation
 

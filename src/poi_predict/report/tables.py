@@ -235,9 +235,7 @@ def _any_cell(value: object) -> str:
     if is_missing(value):
         return "—"
     if isinstance(value, float):
-        return format_number(
-            value, 0 if value.is_integer() or abs(value) >= 1000 else 1 if abs(value) >= 100 else 2
-        )
+        return format_number(value, 0 if value.is_integer() or abs(value) >= 1000 else 1 if abs(value) >= 100 else 2)
     return str(value)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from poi_predict.cohort import AnalysisSet, Cohort, Codebook, compute_table_one
+from poi_predict.cohort import AnalysisSet, Codebook, Cohort, compute_table_one
 from poi_predict.modeling import CATALOG, CORRECTED_SUFFIX
 from poi_predict.report.content import ReportContent, Section, SectionTable, empty_frame
 from poi_predict.report.glossary import describe_metric
@@ -17,6 +16,7 @@ from poi_predict.report.tables import format_estimate, format_number
 from poi_predict.validation import compute_calibration_curve, compute_proportion
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from numpy.typing import NDArray
 
     from poi_predict.explain import Explanation
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["StudyText", "build_report_content", "describe_verdict"]
 
 N_GROUPS = 5
-SYNTHETIC_BANNER = (
-    "SYNTHETIC: every woman in this report is made up. Nothing here says anything about patients."
-)
+SYNTHETIC_BANNER = "SYNTHETIC: every woman in this report is made up. Nothing here says anything about patients."
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def _performance(assessment: Assessment) -> pd.DataFrame:
 
 
 def _second_opinion(assessment: Assessment) -> tuple[Section, ...]:
-    """The primary model by Harrell's bootstrap, beside the cross-validation it is judged by."""
+    """Show the primary model by Harrell's bootstrap, beside the cross-validation it is judged by."""
     frame = assessment.frame()
     frame = frame[frame["metric"].str.endswith(CORRECTED_SUFFIX)]
     shown = pd.DataFrame(
@@ -175,8 +173,8 @@ def _second_opinion(assessment: Assessment) -> tuple[Section, ...]:
     )
     label = CATALOG[assessment.primary].label
     text = (
-        f"{label} again, by another road: the whole procedure is repeated in bootstrap resamples of the women, and what "
-        "each refit loses from its own resample to the original women is taken off the apparent figure (Harrell's "
+        f"{label} again, by another road: the whole procedure is repeated in bootstrap resamples of the women, "
+        "and what each refit loses from its own resample to the original women is taken off the apparent figure (Harrell's "
         "optimism). With few events for each variable this correction is known to be too mild; where the two roads "
         "differ, trust the cross-validation above."
     )

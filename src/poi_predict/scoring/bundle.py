@@ -119,16 +119,13 @@ def read_bundle(folder: Path) -> Bundle:
     pipelines = load_pipelines(files[PIPELINE], PIPELINE, TRUSTED_TYPES)
     if len(pipelines) != 1:
         raise BundleError(
-            f"{PIPELINE} must hold one model; it holds {len(pipelines)}. "
-            "Use only bundles that this software wrote."
+            f"{PIPELINE} must hold one model; it holds {len(pipelines)}. Use only bundles that this software wrote."
         )
     refits = load_pipelines(files[REFITS], REFITS, TRUSTED_TYPES) if REFITS in files else []
     try:
         card = files[CARD].decode()
     except UnicodeDecodeError as error:
-        raise BundleError(
-            f"{CARD} must be UTF-8 text; it is not. Take the bundle from its source again."
-        ) from error
+        raise BundleError(f"{CARD} must be UTF-8 text; it is not. Take the bundle from its source again.") from error
     return Bundle(
         pipeline=pipelines[0],
         contract=Contract.from_dict(_parsed(files, CONTRACT)),
@@ -166,9 +163,7 @@ def _parsed(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     try:
         content = json.loads(files[name])
     except (RecursionError, ValueError) as error:
-        raise BundleError(
-            f"{name} must be JSON; it is not. Take the bundle from its source again."
-        ) from error
+        raise BundleError(f"{name} must be JSON; it is not. Take the bundle from its source again.") from error
     if not isinstance(content, dict):
         raise BundleError(f"{name} must be a JSON object; it is not. Take the bundle from its source again.")
     return content

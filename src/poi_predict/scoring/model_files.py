@@ -144,9 +144,7 @@ def load_pipelines(archive: bytes, name: str, trusted: Collection[str]) -> list[
             f"{error.current_sklearn_version} is installed. Install that version, or train the model again."
         ) from error
     except LOADING_ERRORS as error:
-        raise BundleError(
-            f"{name} must be a whole, well-formed skops archive; it is not. {REMEDY}"
-        ) from error
+        raise BundleError(f"{name} must be a whole, well-formed skops archive; it is not. {REMEDY}") from error
     if not isinstance(pipelines, list) or not all(isinstance(pipeline, Pipeline) for pipeline in pipelines):
         raise BundleError(f"{name} must hold scikit-learn pipelines; it holds something else. {REMEDY}")
     for pipeline in pipelines:
@@ -259,9 +257,7 @@ def _check_array(content: bytes, name: str) -> None:
         raise BundleError(f"{name} must hold arrays of the size they claim; one is not. {REMEDY}")
 
 
-@lru_cache(
-    maxsize=4096
-)  # the arrays of a forest share few headers, and parsing one takes longer than reading it
+@lru_cache(maxsize=4096)  # the arrays of a forest share few headers, and parsing one takes longer than reading it
 def _declared_bytes(header: bytes) -> int | None:
     """Return how many bytes an array's header announces; None for arrays of objects."""
     stream = io.BytesIO(header)

@@ -72,9 +72,7 @@ def build_contract(
     )
 
 
-def build_provenance(
-    created: dt.date, study_sha256: str, fingerprint: Fingerprint, seed: int
-) -> Provenance:
+def build_provenance(created: dt.date, study_sha256: str, fingerprint: Fingerprint, seed: int) -> Provenance:
     """Write down where a model comes from: versions, revision, hashes, seed and date."""
     return Provenance(
         created=created.isoformat(),

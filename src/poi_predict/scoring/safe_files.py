@@ -70,9 +70,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> str:
     return _sha256(manifest)
 
 
-def read_files(
-    folder: Path, required: Collection[str], optional: Collection[str] = ()
-) -> tuple[dict[str, bytes], str]:
+def read_files(folder: Path, required: Collection[str], optional: Collection[str] = ()) -> tuple[dict[str, bytes], str]:
     """Read a folder of files once, and give their contents only if they are exactly what its manifest names.
 
     Parameters
@@ -112,9 +110,7 @@ def read_files(
     for name, entry in entries.items():
         content = _read_bytes(folder / name, entry["size"])
         if len(content) != entry["size"] or _sha256(content) != entry["sha256"]:
-            raise BundleError(
-                f"Every file of a bundle must be as training wrote it; {name} is altered. {REMEDY}"
-            )
+            raise BundleError(f"Every file of a bundle must be as training wrote it; {name} is altered. {REMEDY}")
         files[name] = content
     return files, _sha256(manifest)
 

@@ -56,9 +56,7 @@ def check_tree_bounds(model: object, name: str) -> None:
             )
 
 
-def _trees(
-    part: object, n_features: int | None, seen: set[int]
-) -> Iterator[tuple[NDArray[np.void], int, int]]:
+def _trees(part: object, n_features: int | None, seen: set[int]) -> Iterator[tuple[NDArray[np.void], int, int]]:
     """Yield each tree's node array, its number of features, and its number of category sets."""
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor  # noqa: PLC0415
     from sklearn.pipeline import Pipeline  # noqa: PLC0415
@@ -100,9 +98,7 @@ def _is_sound(nodes: NDArray[np.void], n_features: int, n_bitsets: int) -> bool:
         sets_sound = True
     elif {"left", "right", "feature_idx", "is_leaf", "is_categorical", "bitset_idx"} <= fields:
         inner = nodes["is_leaf"] == 0
-        left, right, feature = (
-            nodes[name][inner].astype(np.int64) for name in ("left", "right", "feature_idx")
-        )
+        left, right, feature = (nodes[name][inner].astype(np.int64) for name in ("left", "right", "feature_idx"))
         by_set = inner & (nodes["is_categorical"] != 0)
         sets_sound = bool((nodes["bitset_idx"][by_set] < n_bitsets).all())
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poi_predict.errors import OutputError
@@ -10,6 +9,7 @@ from poi_predict.files import staged_file
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
+    from pathlib import Path
     import pandas as pd
 
     from poi_predict.scoring.batch import Scored

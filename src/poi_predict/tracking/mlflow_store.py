@@ -53,9 +53,7 @@ REQUIREMENTS = ("mlflow", "numpy", "pandas", "poi-predict", "scikit-learn", "sko
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 
 
-def record_training(
-    run: RunRecord, bundle_folder: Path, settings: TrackingSettings, *, promote: bool
-) -> TrackedRun:
+def record_training(run: RunRecord, bundle_folder: Path, settings: TrackingSettings, *, promote: bool) -> TrackedRun:
     """Record a training with its candidates, and register its bundle as a model.
 
     Parameters
@@ -229,16 +227,12 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
     if settings.uri.startswith("sqlite:///"):
         database = Path(settings.uri.removeprefix("sqlite:///").split("?")[0]).absolute()
         location = (database.parent / "mlruns" / settings.experiment).as_uri()
-    kind = {
-        "mlflow.experimentKind": "custom_model_development"
-    }  # spares the person MLflow's question about it
+    kind = {"mlflow.experimentKind": "custom_model_development"}  # spares the person MLflow's question about it
     return str(client.create_experiment(settings.experiment, artifact_location=location, tags=kind))
 
 
 @contextlib.contextmanager
-def _open_run(
-    client: MlflowClient, experiment_id: str, record: RunRecord, parent: str | None = None
-) -> Iterator[str]:
+def _open_run(client: MlflowClient, experiment_id: str, record: RunRecord, parent: str | None = None) -> Iterator[str]:
     """Open a run and close it as finished, failed or killed, whatever happens inside."""
     tags = {
         "mlflow.note.content": record.note,
@@ -289,9 +283,7 @@ def _dataset_input(item: Dataset) -> Any:
     return entities.DatasetInput(dataset, [entities.InputTag("mlflow.data.context", item.context)])
 
 
-def _register(
-    client: MlflowClient, run_id: str, bundle_folder: Path, contract: Contract, model_name: str
-) -> str:
+def _register(client: MlflowClient, run_id: str, bundle_folder: Path, contract: Contract, model_name: str) -> str:
     """Log the bundle as a model made from code, register it, and return its version."""
     import mlflow.pyfunc  # noqa: PLC0415
     from mlflow.models import Model  # noqa: PLC0415

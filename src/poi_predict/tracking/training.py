@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from poi_predict.report.explanation_figures import plot_attribution_summary
 from poi_predict.report.figures import plot_calibration, plot_performance
 from poi_predict.tracking.mlflow_store import record_training
-from poi_predict.tracking.records import Dataset, TrainingEvidence, build_training_record
+from poi_predict.tracking.records import TrainingEvidence, build_training_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -32,9 +32,7 @@ METRICS = (
 )
 """Keys of an assessment, in the order of a report."""
 
-CONSTANT_IN_FOLDS = (
-    "the predictions are constant within every fold: there is no individual prediction to assess"
-)
+CONSTANT_IN_FOLDS = "the predictions are constant within every fold: there is no individual prediction to assess"
 
 
 def assess_fixed(
@@ -70,9 +68,7 @@ def assess_fixed(
     0.833
     """
     return {
-        "c_statistic": compute_c_statistic(
-            y_true, p_response, weight, level, patient=patient, interval="logit"
-        ),
+        "c_statistic": compute_c_statistic(y_true, p_response, weight, level, patient=patient, interval="logit"),
         **_assess_probabilities(y_true, p_response, weight, patient, level),
     }
 

@@ -235,9 +235,7 @@ def compute_calibration_errors(
         return {k: Estimate.not_estimable(label, reason, level) for k, label in ERROR_LABELS.items()}
     design = _choose_basis(sample).evaluate(logit(sample.p[:, 0]))
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(
-        sample.n_patients, np.full(sample.n_patients, 1.0 / sample.n_patients), n_resamples
-    )
+    drawn = rng.multinomial(sample.n_patients, np.full(sample.n_patients, 1.0 / sample.n_patients), n_resamples)
     weights = np.vstack([sample.weight, drawn[:, sample.patient] * sample.weight])
     has_both = (weights @ sample.y > 0.0) & (weights @ (1.0 - sample.y) > 0.0)
     fits = fit_logistic_designs(design, sample.y, weights[has_both])

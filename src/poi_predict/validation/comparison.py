@@ -1,4 +1,4 @@
-"""Two models on the same women: is one better, or can these data not tell?"""
+"""Whether one of two models is better on the same women, or these data cannot tell."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arrays import check_predicted_outcomes
-from .estimate import Estimate
 from .intervals import build_estimate, compute_mean_influence
 
 if TYPE_CHECKING:
+    from .estimate import Estimate
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["compute_log_loss_reduction"]

@@ -140,9 +140,7 @@ def _build_c_estimate(
 ) -> Estimate:
     quantile = compute_normal_quantile(level)
     if value in {0.0, 1.0}:
-        low, high = _compute_newcombe_interval(
-            value, sample.n_event_patients, sample.n_event_free_patients, quantile
-        )
+        low, high = _compute_newcombe_interval(value, sample.n_event_patients, sample.n_event_free_patients, quantile)
         return Estimate(value, low, high, "c-statistic, Newcombe interval (perfect separation)", level=level)
     if standard_error <= 1e-12:
         reason = "the placements do not vary, so there is no interval"

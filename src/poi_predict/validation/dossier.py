@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import pandas as pd
 
-from .estimate import Estimate
+
+if TYPE_CHECKING:
+    from .estimate import Estimate
+    from collections.abc import Mapping
 
 __all__ = ["Assessment", "CandidateAssessment"]
 

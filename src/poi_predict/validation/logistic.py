@@ -92,9 +92,7 @@ def _halve_until_better(
         if not worse.any():
             break
         length[worse] /= 2.0
-        reached[worse] = _compute_deviance(
-            y, eta[worse] + length[worse, np.newaxis] * move[worse], weight[worse]
-        )
+        reached[worse] = _compute_deviance(y, eta[worse] + length[worse, np.newaxis] * move[worse], weight[worse])
     return length, reached
 
 

@@ -112,9 +112,7 @@ def compute_optimism(
     learnt = np.asarray(on_resample, dtype=np.float64)
     judged = np.asarray(on_original, dtype=np.float64)
     if learnt.ndim != 1 or learnt.shape != judged.shape:
-        raise ValueError(
-            f"on_resample and on_original must be equally long; {learnt.shape} and {judged.shape}"
-        )
+        raise ValueError(f"on_resample and on_original must be equally long; {learnt.shape} and {judged.shape}")
     reasons = _list_reasons(learnt, judged, failures)
     ok = np.array([reason is None for reason in reasons], dtype=bool)
     counts = dict(Counter(reason for reason in reasons if reason is not None))
@@ -122,22 +120,16 @@ def compute_optimism(
     method = f"Harrell optimism bootstrap, {n_ok} of {ok.size} resamples, location-shifted interval"
     if apparent is None or not np.isfinite(apparent) or n_ok == 0:
         reason = "no resample could be used" if n_ok == 0 else "the apparent metric is not estimable"
-        return OptimismResult(
-            Estimate.not_estimable(method, reason, level), None, None, n_ok, n_failed, counts
-        )
+        return OptimismResult(Estimate.not_estimable(method, reason, level), None, None, n_ok, n_failed, counts)
     optimism = float(np.mean(learnt[ok] - judged[ok]))
     corrected = _shift_interval(apparent, optimism, learnt[ok], method, level, bounds)
     return OptimismResult(corrected, float(apparent), optimism, n_ok, n_failed, counts)
 
 
-def _list_reasons(
-    learnt: FloatArray, judged: FloatArray, failures: Sequence[str | None] | None
-) -> list[str | None]:
+def _list_reasons(learnt: FloatArray, judged: FloatArray, failures: Sequence[str | None] | None) -> list[str | None]:
     given = [None] * learnt.size if failures is None else list(failures)
     if len(given) != learnt.size:
-        raise ValueError(
-            f"failures must have one entry for each of {learnt.size} resamples; {len(given)} given"
-        )
+        raise ValueError(f"failures must have one entry for each of {learnt.size} resamples; {len(given)} given")
     finite = np.isfinite(learnt) & np.isfinite(judged)
     unexplained = "metric not estimable in the resample"
     return [

@@ -143,9 +143,7 @@ def _transform_back(value: float, scale: Scale) -> float:
     return math.exp(value) if scale == "log" else value
 
 
-def _pool(
-    values: FloatArray, errors: FloatArray, scale: Scale, level: float, n_excluded: int
-) -> PooledCentres:
+def _pool(values: FloatArray, errors: FloatArray, scale: Scale, level: float, n_excluded: int) -> PooledCentres:
     k = values.size
     if k < 2:
         reason = f"pooling needs two centres with an interval; there {'is' if k == 1 else 'are'} {k}"

@@ -20,9 +20,7 @@ ProportionMethod = Literal["wilson", "jeffreys", "exact"]
 LABELS = {"wilson": "Wilson score", "jeffreys": "Jeffreys", "exact": "exact (Clopper–Pearson)"}
 
 
-def compute_proportion(
-    events: float, n: float, method: ProportionMethod = "wilson", level: float = 0.95
-) -> Estimate:
+def compute_proportion(events: float, n: float, method: ProportionMethod = "wilson", level: float = 0.95) -> Estimate:
     """Share of women with the event, with a small-sample interval.
 
     Parameters

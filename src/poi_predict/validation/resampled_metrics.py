@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["compute_resampled_metrics"]
 
 
-def compute_resampled_metrics(
-    y_true: ArrayLike, p_refits: ArrayLike, weights: ArrayLike | None = None
-) -> pd.DataFrame:
+def compute_resampled_metrics(y_true: ArrayLike, p_refits: ArrayLike, weights: ArrayLike | None = None) -> pd.DataFrame:
     """Compute every metric of `METRICS` for every refit.
 
     Parameters

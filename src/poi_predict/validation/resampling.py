@@ -197,9 +197,7 @@ class BootstrapPlan:
         return cls(resamples, failures, y.size)
 
 
-def make_bootstrap(
-    y_true: ArrayLike, patient: ArrayLike | None, *, n_resamples: int, seed: int
-) -> BootstrapPlan:
+def make_bootstrap(y_true: ArrayLike, patient: ArrayLike | None, *, n_resamples: int, seed: int) -> BootstrapPlan:
     """Draw patients with replacement, as many as there are.
 
     A resample that holds one class only cannot be fitted; it is kept, marked and counted as failed, because

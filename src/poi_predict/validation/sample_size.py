@@ -214,6 +214,5 @@ def _check_r2(r2_cox_snell: float, prevalence: float) -> None:
     largest = compute_max_r2_cox_snell(prevalence)
     if not 0.0 < r2_cox_snell < largest:
         raise ValueError(
-            f"r2_cox_snell must lie between 0 and its maximum at this prevalence, {largest:.3f}; "
-            f"it is {r2_cox_snell}"
+            f"r2_cox_snell must lie between 0 and its maximum at this prevalence, {largest:.3f}; it is {r2_cox_snell}"
         )
