@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-
-from poi_predict.errors import OutputError
 from typing import TYPE_CHECKING
 
+from poi_predict.errors import OutputError
+
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["check_folder_is_ours", "staged_file", "staged_folder"]
 

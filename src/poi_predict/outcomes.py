@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     import pandas as pd
 
     from poi_predict.cohort import AnalysisSet, Cohort, Findings
@@ -33,14 +34,14 @@ class Checked:
         Where the table is usable: from its rows to those that would be analysed.
     problem : str or None
         Why a usable table still cannot answer the study's question.
-    findings_file : Path
-        Where the row numbers are.
+    findings_file : Path or None
+        Where the row numbers are; None where they could not be written.
     """
 
     findings: Findings
     attrition: pd.DataFrame | None
     problem: str | None
-    findings_file: Path
+    findings_file: Path | None
 
     @property
     def usable(self) -> bool:
@@ -61,7 +62,9 @@ class Checked:
         n_errors = len(self.findings.errors) + (self.problem is not None)
         verdict = "The cohort can be used" if self.usable else "The cohort cannot be used"
         lines.append(f"{verdict}: {n_errors} errors, {len(self.findings.warnings)} warnings.")
-        if len(self.findings):
+        if self.findings_file is None:
+            lines.append("Row numbers could not be written beside the cohort: its folder cannot be written.")
+        elif len(self.findings):
             lines.append(f"Row numbers are in {self.findings_file} (no patient's value is).")
         return lines
 

@@ -20,7 +20,7 @@ from poi_predict.cohort import (
     read_cohort,
     write_synthetic_cohort,
 )
-from poi_predict.errors import CohortError, PoiPredictError
+from poi_predict.errors import CohortError, OutputError, PoiPredictError
 from poi_predict.explain import explain_predictions
 from poi_predict.features import input_columns
 from poi_predict.files import check_folder_is_ours, staged_file, staged_folder
@@ -66,13 +66,7 @@ def simulate(n: int, seed: int, out: Path, truth: Path | None = None) -> None:
 
 
 def check(study: Study, cohort_file: Path) -> Checked:
-    """Validate a cohort for a study, and write the row numbers of the findings beside it.
-
-    Raises
-    ------
-    PoiPredictError
-        If the findings cannot be written.
-    """
+    """Validate a cohort for a study, and write the row numbers of the findings beside it."""
     found = check_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
     findings = found if isinstance(found, Findings) else found.findings
     attrition, problem = None, None
@@ -81,11 +75,18 @@ def check(study: Study, cohort_file: Path) -> Checked:
             attrition = build_analysis_set(found, study.inclusion, study.endpoint).attrition
         except PoiPredictError as error:
             problem = str(error)
+    return Checked(findings, attrition, problem, _write_findings(findings, cohort_file))
+
+
+def _write_findings(findings: Findings, cohort_file: Path) -> Path | None:
+    """Write the row numbers beside the cohort; a folder that cannot be written costs them, not the check."""
     beside = cohort_file.with_name(cohort_file.name + ".findings.csv")
-    if len(findings):
+    try:
         with staged_file(beside) as partial:
             findings.rows_frame().to_csv(partial, index=False)
-    return Checked(findings, attrition, problem, beside)
+    except OutputError:
+        return None
+    return beside
 
 
 def develop(study: Study, cohort_file: Path, *, n_jobs: int = -1, on_progress: OnProgress | None = None) -> Training:

@@ -87,7 +87,7 @@ def test_each_of_several_levels_is_counted():
 def test_large_numbers_are_millions():
     assert (
         table("dose_cells").loc[("dose_cells", "", "overall"), "summary"]
-        == "15 million (10 million–50 million)"
+        == "15.0 (10.0–50.0) million"
     )
 
 

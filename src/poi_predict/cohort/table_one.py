@@ -146,8 +146,10 @@ def _quartiles(data: pd.DataFrame, name: str, known: NDArray[np.bool_]) -> str:
     if f"{name}__below" in data.columns:
         below = data[f"{name}__below"].to_numpy(dtype=bool)[known]
     if not below.any():
-        low, median, high = (_number(float(quartile)) for quartile in np.quantile(values, _QUARTILES))
-        return f"{median} ({low}–{high})"
+        quartiles = np.quantile(values, _QUARTILES)
+        if quartiles[0] >= _MILLION:
+            return f"{_spread(quartiles / _MILLION)} million"
+        return _spread(quartiles)
     # A censored value is lower than any measured one; rank it so, and show the limit in its place.
     limit = _number(float(values[below].max()))
     ranked = np.sort(np.where(below, -np.inf, values))
@@ -156,8 +158,13 @@ def _quartiles(data: pd.DataFrame, name: str, known: NDArray[np.bool_]) -> str:
         for quartile in np.quantile(ranked, _QUARTILES, method="inverted_cdf")
     )
     share = f"{below.mean():.0%}".replace("%", " %")
-    quartiles = median if low == high else f"{median} ({low}–{high})"
-    return f"{quartiles}; {share} below detection"
+    shown = median if low == high else f"{median} ({low}–{high})"
+    return f"{shown}; {share} below detection"
+
+
+def _spread(quartiles: NDArray[np.float64]) -> str:
+    low, median, high = (_number(float(quartile)) for quartile in quartiles)
+    return f"{median} ({low}–{high})"
 
 
 def _number(value: float) -> str:

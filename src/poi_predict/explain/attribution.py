@@ -20,6 +20,7 @@ from poi_predict.features import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 

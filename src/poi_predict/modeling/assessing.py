@@ -19,6 +19,7 @@ from poi_predict.validation import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 

@@ -19,9 +19,10 @@ from poi_predict.modeling.evaluation import (
 from poi_predict.modeling.fitting import fit_model, predict_response
 
 if TYPE_CHECKING:
-    from poi_predict.validation import BootstrapPlan, FoldPlan
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
+
+    from poi_predict.validation import BootstrapPlan, FoldPlan
 
 __all__ = ["Development", "DevelopmentPlan", "OnStage", "develop_candidates"]
 

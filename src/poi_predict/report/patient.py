@@ -13,6 +13,7 @@ from poi_predict.report.tables import format_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from poi_predict.cohort import Codebook, Variable
     from poi_predict.explain import Explanation
 

@@ -17,6 +17,7 @@ from poi_predict.validation import compute_calibration_curve, compute_proportion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from poi_predict.explain import Explanation
@@ -174,9 +175,9 @@ def _second_opinion(assessment: Assessment) -> tuple[Section, ...]:
     label = CATALOG[assessment.primary].label
     text = (
         f"{label} again, by another road: the whole procedure is repeated in bootstrap resamples of the women, "
-        "and what each refit loses from its own resample to the original women is taken off the apparent figure (Harrell's "
-        "optimism). With few events for each variable this correction is known to be too mild; where the two roads "
-        "differ, trust the cross-validation above."
+        "and what each refit loses from its own resample to the original women is taken off the apparent "
+        "figure (Harrell's optimism). With few events for each variable this correction is known to be too mild; "
+        "where the two roads differ, trust the cross-validation above."
     )
     table = SectionTable("Apparent performance and the same corrected for optimism", shown)
     return (Section("A second opinion", (text,), (table,), after="performance"),)

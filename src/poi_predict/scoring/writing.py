@@ -10,6 +10,7 @@ from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     import pandas as pd
 
     from poi_predict.scoring.batch import Scored

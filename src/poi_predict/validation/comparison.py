@@ -10,8 +10,9 @@ from .arrays import check_predicted_outcomes
 from .intervals import build_estimate, compute_mean_influence
 
 if TYPE_CHECKING:
-    from .estimate import Estimate
     from numpy.typing import ArrayLike, NDArray
+
+    from .estimate import Estimate
 
 __all__ = ["compute_log_loss_reduction"]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-
 if TYPE_CHECKING:
-    from .estimate import Estimate
     from collections.abc import Mapping
+
+    from .estimate import Estimate
 
 __all__ = ["Assessment", "CandidateAssessment"]
 
