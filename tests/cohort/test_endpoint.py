@@ -72,9 +72,7 @@ def test_weights_recover_the_true_risk_where_complete_cases_do_not():
     follow_up = rng.uniform(3, 24, n)
     seen = month <= follow_up
     data = women(
-        list(
-            zip(seen.astype(float), np.where(seen, month, NAN), np.where(seen, 24.0, follow_up), strict=True)
-        )
+        list(zip(seen.astype(float), np.where(seen, month, NAN), np.where(seen, 24.0, follow_up), strict=True))
     )
     endpoint = build_endpoint(data, MENSES)
     known = ~np.isnan(endpoint.y_true)
@@ -119,9 +117,7 @@ def test_nobody_censored_means_no_weighting():
 
 
 def test_exclude_drops_the_censored_without_weighting():
-    settings_ = EndpointSettings(
-        "menses_resumed", "months_to_menses", "follow_up_months", 12, censoring="exclude"
-    )
+    settings_ = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12, censoring="exclude")
     endpoint = build_endpoint(women([(1, 8, 12), (0, NAN, 6), (0, NAN, 14)]), settings_)
     assert endpoint.weight.tolist() == [1, 0, 1]
 
@@ -147,9 +143,7 @@ def test_both_kinds_of_inconsistency_are_reported_at_once():
 
 
 def test_inconsistent_rows_can_be_left_out():
-    chosen = EndpointSettings(
-        "menses_resumed", "months_to_menses", "follow_up_months", 12, inconsistent="exclude"
-    )
+    chosen = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12, inconsistent="exclude")
     endpoint = build_endpoint(women([(1, 8, 6), (1, 5, 12), (0, NAN, 12)]), chosen)
     assert endpoint.status.tolist() == ["inconsistent", "event", "no_event"]
     assert endpoint.weight.tolist() == [0, 1, 1]

@@ -64,9 +64,7 @@ def test_rows_are_lost_step_by_step_and_counted():
 
 
 def test_excluding_the_censored_is_said_aloud():
-    settings = EndpointSettings(
-        "menses_resumed", "months_to_menses", "follow_up_months", 12, censoring="exclude"
-    )
+    settings = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12, censoring="exclude")
     analysis = build_analysis_set(cohort(**TWO_RESPONDERS), [], settings)
     assert "favours the therapy" in analysis.attrition["note"].iloc[-1]
     assert set(analysis.weight) == {1.0}
@@ -149,9 +147,7 @@ def test_inconsistent_rows_outside_the_inclusion_do_not_stop_the_study():
     assert len(analysis.data) == 5
     with pytest.raises(CohortError, match="follow_up_months must not be shorter"):
         build_analysis_set(changed, [], MENSES)
-    lenient = EndpointSettings(
-        "menses_resumed", "months_to_menses", "follow_up_months", 12, inconsistent="exclude"
-    )
+    lenient = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12, inconsistent="exclude")
     steps = build_analysis_set(changed, [], lenient).attrition.set_index("step")["excluded_rows"]
     assert steps["months consistent"] == 1
 

@@ -102,8 +102,7 @@ def test_borrowed_correlations_are_halved(women, one, other, published):
 def test_amh_goes_with_duration_only_in_autoimmune_disease(women):
     found = women.fillna({"amh": 0}).dropna(subset="amenorrhea_months")
     rho = {
-        cause: spearmanr(rows["amh"], rows["amenorrhea_months"]).statistic
-        for cause, rows in found.groupby("aetiology")
+        cause: spearmanr(rows["amh"], rows["amenorrhea_months"]).statistic for cause, rows in found.groupby("aetiology")
     }
     assert rho["autoimmune"] < -0.3
     assert abs(rho["idiopathic"]) < 0.1
@@ -117,9 +116,7 @@ def test_rates_are_right_on_average(response, seen):
     for settings, rate in ((MENSES, 0.33), (PREGNANCY, 0.05)):
         endpoint = build_endpoint(seen, settings)
         known = ~np.isnan(endpoint.y_true)
-        assert np.average(endpoint.y_true[known], weights=endpoint.weight[known]) == pytest.approx(
-            rate, abs=0.015
-        )
+        assert np.average(endpoint.y_true[known], weights=endpoint.weight[known]) == pytest.approx(rate, abs=0.015)
 
 
 def test_event_times_are_calibrated_woman_by_woman(response):
@@ -191,9 +188,7 @@ def test_undetectable_amh_is_written_with_its_limit(cohort):
 
 
 def test_a_small_cohort_is_the_head_of_a_larger_one():
-    small, large = (
-        make_synthetic_cohort(SyntheticSettings(n=n), np.random.default_rng(5)) for n in (12, 300)
-    )
+    small, large = (make_synthetic_cohort(SyntheticSettings(n=n), np.random.default_rng(5)) for n in (12, 300))
     pd.testing.assert_frame_equal(small.table, large.table.head(12))
 
 
@@ -239,9 +234,7 @@ def test_a_workbook_does_not_hold_the_moment_of_writing(tmp_path, cohort):
 
 
 def test_other_seeds_give_other_women():
-    tables = [
-        make_synthetic_cohort(SyntheticSettings(n=20), np.random.default_rng(seed)).table for seed in (1, 2)
-    ]
+    tables = [make_synthetic_cohort(SyntheticSettings(n=20), np.random.default_rng(seed)).table for seed in (1, 2)]
     assert not tables[0].equals(tables[1])
 
 

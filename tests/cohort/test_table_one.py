@@ -85,10 +85,7 @@ def test_each_of_several_levels_is_counted():
 
 
 def test_large_numbers_are_millions():
-    assert (
-        table("dose_cells").loc[("dose_cells", "", "overall"), "summary"]
-        == "15.0 (10.0–50.0) million"
-    )
+    assert table("dose_cells").loc[("dose_cells", "", "overall"), "summary"] == "15.0 (10.0–50.0) million"
 
 
 def test_variables_keep_the_order_asked_for():

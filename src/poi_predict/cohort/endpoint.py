@@ -314,7 +314,6 @@ def _numbers(data: pd.DataFrame, column: str) -> NDArray[np.float64]:
         )
     if not pd.api.types.is_numeric_dtype(data[column]):
         raise CohortError(
-            f"The endpoint needs numbers in {column}; it holds categories. "
-            "Name a yes/no or a numeric variable."
+            f"The endpoint needs numbers in {column}; it holds categories. Name a yes/no or a numeric variable."
         )
     return data[column].to_numpy(dtype=float, na_value=np.nan)

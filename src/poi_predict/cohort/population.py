@@ -212,8 +212,7 @@ def build_analysis_set(
         log.note(rule.describe(variable.label, variable.unit or "") if variable else rule.text, kept)
     if not kept.any():
         raise CohortError(
-            f"The inclusion rules must leave rows to learn from; 0 of {len(data)} rows are left. "
-            "Widen the rules."
+            f"The inclusion rules must leave rows to learn from; 0 of {len(data)} rows are left. Widen the rules."
         )
     included = kept
     endpoint = build_endpoint(data[included], endpoint_settings)

@@ -133,9 +133,7 @@ def draw_missing(centre: NDArray[np.int_], rng: np.random.Generator) -> dict[str
     neglect = rng.uniform(0.5, 1.5, size=centre.max() + 1)[centre]
     missing = {name: rng.random(len(centre)) < share * neglect for name, share in _MISSING.items()}
     # Without a value there is no month of it.
-    return missing | {
-        f"{name}_month": missing[name] for name in ("fsh_after", "amh_after", "estradiol_after")
-    }
+    return missing | {f"{name}_month": missing[name] for name in ("fsh_after", "amh_after", "estradiol_after")}
 
 
 def build_clinic_table(complete: pd.DataFrame, missing: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:

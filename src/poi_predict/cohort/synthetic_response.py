@@ -71,9 +71,7 @@ def draw_response(women: pd.DataFrame, rates: ResponseRates, rng: np.random.Gene
     p_menses = expit(menses_intercept + menses_score)
 
     conception_score = _conception_score(women) + _unknown_effects(women, rates, rng)
-    conception_intercept = _intercept(
-        lambda a: float((p_menses * expit(a + conception_score)).mean()), rates.pregnancy
-    )
+    conception_intercept = _intercept(lambda a: float((p_menses * expit(a + conception_score)).mean()), rates.pregnancy)
     p_conception = expit(conception_intercept + conception_score)
 
     menses = _months_at_constant_hazard(p_menses, rng)
@@ -99,9 +97,7 @@ def draw_follow_up(
     """
     n, (shortest, longest) = len(women), months
     follow_up = np.round(shortest + (longest - shortest) * rng.beta(*_FOLLOW_UP_SHAPE, n), 1)
-    menses, pregnancy = (
-        np.ceil(10 * time) / 10 for time in (response.months_to_menses, response.months_to_pregnancy)
-    )
+    menses, pregnancy = (np.ceil(10 * time) / 10 for time in (response.months_to_menses, response.months_to_pregnancy))
     resumed, pregnant = menses <= follow_up, pregnancy <= follow_up
     delivered = follow_up >= pregnancy + _MONTHS_TO_BIRTH
     born = (rng.random(n) < _LIVE_BIRTH_IF_PREGNANT).astype(float)
@@ -164,9 +160,7 @@ def _intercept(average: Callable[[float], float], rate: float) -> float:
     return float(brentq(lambda intercept: average(intercept) - rate, -40.0, 40.0, xtol=1e-10))
 
 
-def _later_measurements(
-    women: pd.DataFrame, menses: Array, follow_up: Array, rng: np.random.Generator
-) -> pd.DataFrame:
+def _later_measurements(women: pd.DataFrame, menses: Array, follow_up: Array, rng: np.random.Generator) -> pd.DataFrame:
     """Hormones at one visit (they answer to menses), the worst adverse event, quality of life."""
     n = len(women)
     possible = np.maximum((_VISIT_MONTHS[:, None] <= follow_up).sum(axis=0), 1)

@@ -100,9 +100,7 @@ def draw_women(n: int, n_centres: int, rng: np.random.Generator) -> pd.DataFrame
     ranks = _draw_ranks(n, published, rng)
     women = pd.DataFrame({"centre": _draw_centres(n, n_centres, rng)})
     women["aetiology"] = _draw_aetiology(n, published, rng)
-    women["age"] = _truncated_normal(
-        ranks["age"], published.value("BD07"), published.value("BD07", "sd"), _AGE_RANGE
-    )
+    women["age"] = _truncated_normal(ranks["age"], published.value("BD07"), published.value("BD07", "sd"), _AGE_RANGE)
     women["fsh"] = _fsh(ranks["fsh"], published)
     for hormone, (median, log_sd) in _LOG_NORMAL.items():
         women[hormone] = np.minimum(median * np.exp(log_sd * ndtri(ranks[hormone])), _HORMONE_CEILING)
@@ -189,9 +187,7 @@ def _follicles(rank: Array, published: _Published) -> tuple[Array, Array]:
     return visible.astype(float), np.where(visible, np.minimum(count, 12), 0.0)
 
 
-def _add_history(
-    women: pd.DataFrame, duration_rank: Array, published: _Published, rng: np.random.Generator
-) -> None:
+def _add_history(women: pd.DataFrame, duration_rank: Array, published: _Published, rng: np.random.Generator) -> None:
     """Add amenorrhea, karyotype, births and recent HRT."""
     n = len(women)
     chromosomal = (women["aetiology"] == "chromosomal").to_numpy()
@@ -218,9 +214,7 @@ def _add_history(
     women["hrt_recent"] = (rng.random(n) < 0.4).astype(float)
 
 
-def _draw_protocols(
-    centre: NDArray[np.int_], published: _Published, rng: np.random.Generator
-) -> pd.DataFrame:
+def _draw_protocols(centre: NDArray[np.int_], published: _Published, rng: np.random.Generator) -> pd.DataFrame:
     """Draw protocols: each centre has its own and departs from it now and then."""
     n, protocols = len(centre), published.protocols
     home = rng.permutation(len(protocols))[centre % len(protocols)]

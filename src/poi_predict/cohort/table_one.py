@@ -76,8 +76,7 @@ def compute_table_one(
     absent = [name for name in variables if name not in data.columns]
     if absent:
         raise CohortError(
-            f"Table one needs variables of the cohort; it has no {', '.join(absent)}. "
-            "Leave them out, or map them."
+            f"Table one needs variables of the cohort; it has no {', '.join(absent)}. Leave them out, or map them."
         )
     groups = _groups(np.asarray(y_true, dtype=float), status)
     rows = [
