@@ -32,6 +32,7 @@ def staged_file(target: Path) -> Iterator[Path]:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with staged_file(Path(folder) / "scores.csv") as partial:
     ...         _ = partial.write_text("patient_id,p_response")

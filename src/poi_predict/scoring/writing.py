@@ -23,6 +23,7 @@ SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
 def rejected_path(out: Path) -> Path:
     """Return where the rejected rows of scores written to `out` go.
 
+    >>> from pathlib import Path
     >>> rejected_path(Path("scores.csv")).name
     'scores.csv.rejected.csv'
     """
