@@ -20,6 +20,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
     started = time.perf_counter()
+    from poi_predict.progress import Listener  # noqa: PLC0415
     from poi_predict.study import read_study  # noqa: PLC0415
     from poi_predict.workflow import simulate, train  # noqa: PLC0415
 
@@ -33,7 +34,7 @@ def main() -> None:
             stages[stage] = time.perf_counter()
 
     before = time.perf_counter()
-    train(study, folder / "cohort.csv", folder / "out", n_jobs=wanted.jobs, on_progress=note)
+    train(study, folder / "cohort.csv", folder / "out", n_jobs=wanted.jobs, listener=Listener(note))
     ended = time.perf_counter()
     print(f"imports                {imported - started:7.1f} s")
     last = before

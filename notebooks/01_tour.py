@@ -33,7 +33,7 @@ simulate(n=160, seed=1, out=cohort)
 
 # %%
 study = read_study("menses_12m")
-study = dataclasses.replace(study, validation=ValidationSettings(folds=5, repeats=2, bootstrap=40, seed=1))
+study = dataclasses.replace(study, validation=ValidationSettings(folds=5, repeats=2, bootstrap=40, permutations=99, seed=1))
 study = dataclasses.replace(
     study, models=dataclasses.replace(study.models, candidates=("prevalence", "firth", "ridge", "random_forest"))
 )

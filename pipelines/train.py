@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from poi_predict.progress import show_progress
+from poi_predict.progress import Listener, show_progress
 from poi_predict.study import read_study
 from poi_predict.workflow import simulate, train
 
@@ -26,7 +26,7 @@ def main() -> None:
         print(f"Made 240 SYNTHETIC women: {cohort}")
     for name in wanted.study or DEMO_STUDIES:
         with show_progress() as on_progress:
-            run = train(read_study(name), cohort, n_jobs=wanted.jobs, on_progress=on_progress)
+            run = train(read_study(name), cohort, n_jobs=wanted.jobs, listener=Listener(on_progress, print))
         print("\n".join(run.lines()))
     print("Next: 'make ui' opens the experiments in MLflow; README.md shows how to bring your own cohort.")
 

@@ -18,5 +18,5 @@ def quicken(study: Study, candidates: tuple[str, ...] = ("prevalence", "ridge"),
     return dataclasses.replace(
         study,
         models=dataclasses.replace(study.models, candidates=candidates, primary=primary),
-        validation=ValidationSettings(folds=3, repeats=2, bootstrap=20, seed=5),
+        validation=ValidationSettings(folds=3, repeats=2, bootstrap=20, permutations=3, seed=5),
     )

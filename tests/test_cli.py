@@ -32,6 +32,7 @@ primary = "ridge"
 folds = 3
 repeats = 1
 bootstrap = 20
+permutations = 3
 """
 
 

@@ -78,14 +78,28 @@ def train(
     track: Annotated[bool, typer.Option(help="Record the run in MLflow.")] = True,
 ) -> None:
     """Develop, validate, explain and record the models of a study."""
-    from poi_predict.progress import show_progress  # noqa: PLC0415
+    from poi_predict.progress import Listener, show_progress  # noqa: PLC0415
     from poi_predict.study import read_study  # noqa: PLC0415
     from poi_predict.workflow import train as run  # noqa: PLC0415
 
     declared = read_study(study)
     with show_progress() as on_progress:
-        result = run(declared, cohort, out, n_jobs=_jobs(jobs), on_progress=on_progress, track=track)
+        result = run(declared, cohort, out, n_jobs=_jobs(jobs), listener=Listener(on_progress, _say), track=track)
     for line in result.lines():
+        _say(line)
+
+
+@app.command()
+def validate(
+    model: ModelOption,
+    cohort: CohortOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the outputs.")],
+    allow_synthetic_model: SyntheticOption = False,
+) -> None:
+    """Judge a stored model on another cohort with known outcomes, and offer it recalibrated."""
+    from poi_predict.external_validation import validate as run  # noqa: PLC0415
+
+    for line in run(model, cohort, out, allow_synthetic=allow_synthetic_model).lines():
         _say(line)
 
 
@@ -153,7 +167,7 @@ def main() -> NoReturn:
         _complain(str(error))
         code = EXIT_INPUT
     except KeyboardInterrupt:
-        _complain("Interrupted; nothing half-written was left.")
+        _complain("Interrupted; nothing half-written was left. The same training goes on where it stopped.")
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
 
     from poi_predict.cohort import AnalysisSet, Cohort, Findings
     from poi_predict.explain import Explanation
-    from poi_predict.modeling import Development
+    from poi_predict.modeling import Checkpoint, Development
     from poi_predict.study import Study
     from poi_predict.tracking import TrackedRun
-    from poi_predict.validation import Assessment
+    from poi_predict.validation import Assessment, Ladder
 
-__all__ = ["MARKER", "Checked", "Training", "TrainingRun"]
+__all__ = ["MARKER", "Checked", "Training", "TrainingRun", "describe_budget"]
 
 MARKER = "assessment.json"
-OUTPUTS = ("report.html", MARKER, "predictions.parquet", "explanations.parquet", "bundle/")
+OUTPUTS = ("report.html", MARKER, "guidelines.html", "predictions.parquet", "explanations.parquet", "bundle/")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,36 @@ class Checked:
         return lines
 
 
+def describe_budget(size: Mapping[str, Any], ladder: Ladder, declared: str) -> list[str]:
+    """Say, before any fit, what so many women support and which model is therefore fitted.
+
+    Parameters
+    ----------
+    size : mapping
+        From `poi_predict.modeling.describe_sample_size`.
+    ladder : Ladder
+    declared : str
+        The primary model that the study names.
+    """
+    budget = (
+        f"Budget: {size['n_patients']} women, {size['events']:g} in the smaller outcome group; "
+        f"{size['parameters']} candidate columns, of which they support {size['affordable_parameters']} unpenalised "
+        f"(Riley's criteria ask for {size['required']} women)."
+    )
+    expected = (
+        f"  Expected without a penalty: shrinkage {size['expected_shrinkage']:.2f}, "
+        f"mean error of a probability {size['expected_mape']:.2f}."
+    )
+    next_rung = f" The next rung needs {ladder.next_n} women like these." if ladder.next_n else ""
+    lines = [budget, expected, f"  Rung: {ladder.rung}. {ladder.reason}{next_rung}"]
+    primary = ladder.primary_for(declared)
+    if primary != declared:
+        lines.append(f"  {declared} is more than this cohort supports; the primary model is {primary}.")
+    elif ladder.overridden:
+        lines.append("  LADDER OVERRIDDEN by models.override_ladder: every output is marked.")
+    return lines
+
+
 @dataclass(frozen=True)
 class Training:
     """Everything a training found, before any of it is written."""
@@ -79,6 +110,7 @@ class Training:
     development: Development
     assessment: Assessment
     explanation: Explanation
+    checkpoint: Checkpoint
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,36 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-__all__ = ["OnProgress", "show_progress"]
+__all__ = ["SILENT", "Listener", "OnProgress", "show_progress"]
 
 OnProgress = Callable[[str, int, int], None]
 """Told the stage in words, the tasks done and their total."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how a training goes on.
+
+    Attributes
+    ----------
+    on_progress : callable, optional
+        Told the stage, the tasks done and their total.
+    announce : callable, optional
+        Told in lines what is worth reading before the end.
+    """
+
+    on_progress: OnProgress | None = None
+    announce: Callable[[str], None] | None = None
+
+    def say(self, line: str) -> None:
+        """Announce a line, if anybody listens."""
+        if self.announce is not None:
+            self.announce(line)
+
+
+SILENT = Listener()
 
 
 @contextlib.contextmanager

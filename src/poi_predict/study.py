@@ -85,6 +85,15 @@ class Study:
         included = (rule.variable for rule in self.inclusion)
         return tuple(dict.fromkeys((*self.features.predictors, *outcome, *included)))
 
+    @property
+    def suspect_predictors(self) -> dict[str, list[str]]:
+        """Predictors that could not be known, or that define the outcome; reading a study leaves none."""
+        named = self.features.predictors
+        return {
+            "known_after_treatment": [name for name in named if _is_post_treatment(self.codebook[name])],
+            "defining_outcome": [name for name in named if name in self.endpoint.defining_variables],
+        }
+
     def as_settings(self) -> dict[str, Any]:
         """Return what a run depends on as plain values, for the record."""
         return {

@@ -24,16 +24,20 @@ from poi_predict.errors import CohortError, OutputError, PoiPredictError
 from poi_predict.explain import explain_predictions
 from poi_predict.features import input_columns
 from poi_predict.files import check_folder_is_ours, staged_file, staged_folder
-from poi_predict.modeling import TrainingData, assess_development, develop_candidates, plan_development
-from poi_predict.outcomes import MARKER, Checked, Training, TrainingRun
-from poi_predict.report import (
-    StudyText,
-    build_patient_content,
-    build_report_content,
-    render_model_card,
-    render_patient_page,
-    render_report,
+from poi_predict.modeling import (
+    Checkpoint,
+    TrainingData,
+    appraise,
+    assess_development,
+    describe_sample_size,
+    develop_candidates,
+    make_groupings,
+    plan_development,
 )
+from poi_predict.outcomes import MARKER, Checked, Training, TrainingRun, describe_budget
+from poi_predict.progress import SILENT, Listener
+from poi_predict.report import build_patient_content, render_patient_page
+from poi_predict.run_pages import build_run_pages
 from poi_predict.scoring import (
     Bundle,
     Scored,
@@ -47,11 +51,11 @@ from poi_predict.scoring import (
     write_bundle,
     write_scored,
 )
+from poi_predict.scoring.case_mix import summarise_women
+from poi_predict.scoring.packing import add_outcome_terms
 from poi_predict.tracking import Dataset, read_registered_bundle, track_training
 
 if TYPE_CHECKING:
-    from poi_predict.progress import OnProgress
-    from poi_predict.report import ReportContent
     from poi_predict.scoring import Provenance
     from poi_predict.study import Study
 
@@ -89,8 +93,15 @@ def _write_findings(findings: Findings, cohort_file: Path) -> Path | None:
     return beside
 
 
-def develop(study: Study, cohort_file: Path, *, n_jobs: int = -1, on_progress: OnProgress | None = None) -> Training:
-    """Read, select, fit, resample, assess and explain.
+def develop(
+    study: Study,
+    cohort_file: Path,
+    *,
+    n_jobs: int = -1,
+    listener: Listener = SILENT,
+    checkpoint_beside: Path | None = None,
+) -> Training:
+    """Read, select, plan, fit, resample, assess and explain.
 
     Parameters
     ----------
@@ -99,7 +110,10 @@ def develop(study: Study, cohort_file: Path, *, n_jobs: int = -1, on_progress: O
         The clinic's table.
     n_jobs : int
         Processes; -1 uses every core. Changes no byte of the result.
-    on_progress : callable, optional
+    listener : Listener
+        Told before any fit what so many women support, and then how far the resampling is.
+    checkpoint_beside : Path, optional
+        Output folder beside which finished resamples are kept until it is written.
 
     Raises
     ------
@@ -117,11 +131,23 @@ def develop(study: Study, cohort_file: Path, *, n_jobs: int = -1, on_progress: O
         study.models,
         study.validation,
         favourable=study.endpoint.favourable,
+        centre=analysis.centre,
     )
-    development = develop_candidates(plan, data, n_jobs, on_progress)
-    assessment = assess_development(development, study.name, synthetic=cohort.synthetic, level=study.validation.level)
+    for line in describe_budget(describe_sample_size(data, plan.ladder), plan.ladder, study.models.primary):
+        listener.say(line)
+    checkpoint = Checkpoint()
+    if checkpoint_beside is not None:
+        facts = {"data": cohort.fingerprint.sha256, "study": study.sha256, **study.as_settings()}
+        checkpoint = Checkpoint.beside(checkpoint_beside, facts)
+        if checkpoint.n_finished:
+            listener.say(f"Going on where an interrupted run stopped: {checkpoint.n_finished} resamples are finished.")
+    development = develop_candidates(plan, data, n_jobs, listener.on_progress, checkpoint)
+    details = appraise(development, make_groupings(analysis.data, study.codebook), study.suspect_predictors)
+    assessment = assess_development(
+        development, study.name, synthetic=cohort.synthetic, level=study.validation.level, details=details
+    )
     explanation = explain_predictions(development.primary, data.X)
-    return Training(study, cohort, analysis, development, assessment, explanation)
+    return Training(study, cohort, analysis, development, assessment, explanation, checkpoint)
 
 
 def train(
@@ -130,7 +156,7 @@ def train(
     out: Path | None = None,
     *,
     n_jobs: int = -1,
-    on_progress: OnProgress | None = None,
+    listener: Listener = SILENT,
     track: bool = True,
     created: dt.date | None = None,
 ) -> TrainingRun:
@@ -143,8 +169,8 @@ def train(
         The clinic's table.
     out : Path, optional
         Folder of the outputs; ``models/<study>`` by default. An earlier output is replaced as a whole.
-    n_jobs, on_progress
-        As in `develop`.
+    n_jobs, listener
+        As in `develop`. An interrupted training goes on where it stopped when it is called again.
     track : bool
         Whether to record the run in MLflow.
     created : date, optional
@@ -157,61 +183,61 @@ def train(
     """
     folder = out if out is not None else Path("models") / study.name
     check_folder_is_ours(folder, MARKER)
-    training = develop(study, cohort_file, n_jobs=n_jobs, on_progress=on_progress)
+    training = develop(
+        study,
+        cohort_file,
+        n_jobs=n_jobs,
+        listener=listener,
+        checkpoint_beside=folder,
+    )
     provenance = build_provenance(
         created or dt.datetime.now(tz=dt.UTC).date(),
         study.sha256,
         training.cohort.fingerprint,
         study.validation.seed,
     )
-    content = _report_content(training, provenance)
-    report = render_report(content)
+    pages = build_run_pages(training, provenance)
     development, pseudonym = training.development, training.analysis.pseudonym
     with staged_folder(folder, MARKER) as staged:
-        digest = write_bundle(_bundle(training, provenance, content), staged / "bundle")
-        (staged / "report.html").write_text(report, encoding="utf-8")
+        digest = write_bundle(_bundle(training, provenance, pages.card), staged / "bundle")
+        for name, text in {"report.html": pages.report, **pages.others}.items():
+            (staged / name).write_text(text, encoding="utf-8")
         (staged / MARKER).write_text(_json(training.assessment.as_dict()), encoding="utf-8")
         development.predictions_frame(pseudonym).to_parquet(staged / "predictions.parquet", index=False)
         explanations = training.explanation.frame()
         explanations.insert(0, "pseudonym", pseudonym[explanations.pop("row").to_numpy()])
         explanations.to_parquet(staged / "explanations.parquet", index=False)
+    training.checkpoint.clear()
     tracked = None
     if track:
         evidence = {"settings": study.as_settings(), "dataset": _dataset(training.cohort)}
-        evidence |= {"report": report, "bundle_digest": digest}
-        tracked = track_training(study.tracking, folder / "bundle", content, training.assessment, evidence)
-    return TrainingRun(training, folder, content.verdict, tracked)
+        evidence |= {"report": pages.report, "bundle_digest": digest}
+        tracked = track_training(study.tracking, folder / "bundle", pages.content, training.assessment, evidence)
+    return TrainingRun(training, folder, pages.content.verdict, tracked)
 
 
-def _report_content(training: Training, provenance: Provenance) -> ReportContent:
-    study = training.study
-    return build_report_content(
-        StudyText(study.name, study.title, study.question, study.population, study.endpoint_label),
-        training.cohort,
-        training.analysis,
-        training.development,
-        training.assessment,
-        training.explanation,
-        provenance.lines(),
-    )
-
-
-def _bundle(training: Training, provenance: Provenance, content: ReportContent) -> Bundle:
+def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
     study = training.study
     return Bundle(
         pipeline=training.development.primary,
-        contract=build_contract(
-            study.name,
-            asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
-            study.features.predictors,
+        contract=add_outcome_terms(
+            build_contract(
+                study.name,
+                asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
+                study.features.predictors,
+                study.codebook,
+                study.reading,
+                training.analysis.data,
+                synthetic=training.cohort.synthetic,
+            ),
             study.codebook,
             study.reading,
-            training.analysis.data,
-            synthetic=training.cohort.synthetic,
+            study.inclusion,
+            summarise_women(training.development.primary, training.development.data.X, training.analysis.patient),
         ),
         assessment=training.assessment.as_dict(),
         provenance=provenance,
-        card=render_model_card(content),
+        card=card,
         refits=training.development.refits.pipelines,
     )
 

@@ -8,6 +8,7 @@ weights (Lundberg et al. 2020, doi 10.1038/s42256-019-0138-9). So an explanation
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from scipy.special import expit, logit
 
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
+from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR, RecalibratedClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 __all__ = ["Explanation", "explain_predictions"]
-
-PROBABILITY_FLOOR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
     -------
     Explanation
         In log-odds. Models that average probabilities (the forest) are explained on that scale, and
-        their attributions converted in proportion, so the sum still equals the model's output.
+        their attributions converted in proportion, so the sum still equals the model's output. Of a
+        recalibrated model, the base's explanation is moved and stretched with its log-odds.
 
     Raises
     ------
@@ -135,9 +136,27 @@ def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
     """
     columns = pipeline[:-1].transform(X)
     model = pipeline[-1]
-    names = [str(c) for c in columns.columns]
-    values = columns.to_numpy(dtype=np.float64)
-    contribution, baseline, on_log_odds = _column_attributions(model, values)
+    if isinstance(model, RecalibratedClassifier):
+        return _recalibrate(_explain_columns(model.base, columns), model)
+    return _explain_columns(model, columns)
+
+
+def _recalibrate(base: Explanation, model: RecalibratedClassifier) -> Explanation:
+    return Explanation(
+        base.variables,
+        model.slope * base.attributions,
+        model.intercept + model.slope * base.baseline,
+        np.asarray(model.intercept + model.slope * base.output),
+    )
+
+
+def _explain_columns(model: Any, columns: pd.DataFrame) -> Explanation:
+    if hasattr(model, "compute_contributions"):  # a mean over multiple imputations, on the probability scale
+        contribution, baseline = model.compute_contributions(columns)
+        names, on_log_odds = model.get_column_names(), False
+    else:
+        names = [str(c) for c in columns.columns]
+        contribution, baseline, on_log_odds = _column_attributions(model, columns.to_numpy(dtype=np.float64))
     variables, summed = _sum_by_origin(contribution, names)
     if on_log_odds:
         return Explanation(variables, summed, baseline, baseline + summed.sum(axis=1))
@@ -166,7 +185,10 @@ def _column_attributions(model: Any, values: NDArray[np.float64]) -> tuple[NDArr
 
 
 def _tree_attributions(model: Any, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool]:
-    import shap  # noqa: PLC0415
+    with warnings.catch_warnings():
+        # Its colour maps use what matplotlib will drop one day; that is no concern of an explanation's reader.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import shap  # noqa: PLC0415
 
     try:
         explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")

@@ -20,6 +20,9 @@ class FeatureSettings:
         Clinical variables, by their names in the codebook.
     rare_level_below : int
         A level of a category seen in fewer women than this joins the pooled level ``other``.
+    prespecified : tuple of str
+        Predictors of the smallest model, the most important first: about one for each ten events is used. The
+        first of `predictors` if none is named.
     early_amenorrhea_months : tuple of float
         "Early" is a time since the last menses below each of these, in months. Most natural recovery falls
         within a year, and live birth is likelier below four years.
@@ -40,6 +43,7 @@ class FeatureSettings:
 
     predictors: tuple[str, ...]
     rare_level_below: int = 8
+    prespecified: tuple[str, ...] = ()
     early_amenorrhea_months: tuple[float, ...] = (12.0, 48.0)
 
     def __post_init__(self) -> None:
@@ -53,6 +57,12 @@ class FeatureSettings:
                 )
             if name in self.predictors[:i]:
                 raise StudyError(f'predictors.use must name each variable once; "{name}" is repeated. Remove it.')
+        for i, name in enumerate(self.prespecified):
+            if name not in self.predictors or name in self.prespecified[:i]:
+                raise StudyError(
+                    f'predictors.prespecified must name variables of predictors.use, each once; "{name}" breaks '
+                    "this. Correct the list."
+                )
         if self.rare_level_below < 1:
             raise StudyError(
                 f"predictors.rare_level_below must be at least 1; it is {self.rare_level_below}. "

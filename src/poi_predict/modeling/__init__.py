@@ -1,7 +1,9 @@
 """Modeling: the catalogue of candidates, how they are fitted, and how they are refitted in resamples."""
 
+from poi_predict.modeling.appraisal import appraise, describe_sample_size, make_groupings
 from poi_predict.modeling.assessing import CORRECTED_SUFFIX, assess_development
 from poi_predict.modeling.catalog import CATALOG, CandidateSpec, build_pipeline
+from poi_predict.modeling.checkpoint import Checkpoint
 from poi_predict.modeling.development import (
     Development,
     DevelopmentPlan,
@@ -26,6 +28,7 @@ from poi_predict.modeling.fitting import (
 from poi_predict.modeling.imputation import GaussianImputer
 from poi_predict.modeling.linear import LinearClassifier, PlainLogistic
 from poi_predict.modeling.planning import plan_development
+from poi_predict.modeling.recalibrated import RecalibratedClassifier, recalibrate_pipeline
 from poi_predict.modeling.ridge import RidgeLogistic
 from poi_predict.modeling.settings import ModelingSettings
 
@@ -33,7 +36,10 @@ TRUSTED_TYPES = (
     "poi_predict.modeling.elastic_net.ElasticNetLogistic",
     "poi_predict.modeling.firth.FirthLogistic",
     "poi_predict.modeling.imputation.GaussianImputer",
+    "poi_predict.modeling.imputed.MultiplyImputed",
+    "poi_predict.modeling.prespecified.OneColumnEach",
     "poi_predict.modeling.linear.PlainLogistic",
+    "poi_predict.modeling.recalibrated.RecalibratedClassifier",
     "poi_predict.modeling.ridge.RidgeLogistic",
 )
 """Types of this room that a stored pipeline may hold, beside those of features and of scikit-learn."""
@@ -44,6 +50,7 @@ __all__ = [
     "TRUSTED_TYPES",
     "BootstrapRefits",
     "CandidateSpec",
+    "Checkpoint",
     "CrossValidated",
     "Development",
     "DevelopmentPlan",
@@ -55,16 +62,21 @@ __all__ = [
     "LinearTerms",
     "ModelingSettings",
     "PlainLogistic",
+    "RecalibratedClassifier",
     "RidgeLogistic",
     "TrainingData",
+    "appraise",
     "assess_development",
     "bootstrap_model",
     "build_pipeline",
     "compute_profile_interval",
     "cross_validate",
+    "describe_sample_size",
     "develop_candidates",
     "fit_model",
     "linear_terms",
+    "make_groupings",
     "plan_development",
     "predict_response",
+    "recalibrate_pipeline",
 ]

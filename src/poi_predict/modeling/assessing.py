@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,13 +31,17 @@ CORRECTED_METRICS = ("c_statistic", "brier", "log_loss", "calibration_in_the_lar
 CORRECTED_SUFFIX = "_optimism_corrected"
 BOUNDS = {"c_statistic": (0.0, 1.0), "brier": (0.0, 1.0)}
 FEW_EVENTS = 20
-CHAMPION_RULE = (
-    "the pre-specified model is champion if its cross-validated log loss is below that of prevalence and the "
-    "95 % interval of the difference, clustered by woman, excludes zero"
-)
+CHAMPION_RULE = "the primary model is champion where its skill is shown against shuffled outcomes"
 
 
-def assess_development(development: Development, study: str, *, synthetic: bool, level: float = 0.95) -> Assessment:
+def assess_development(
+    development: Development,
+    study: str,
+    *,
+    synthetic: bool,
+    level: float = 0.95,
+    details: Mapping[str, Any] | None = None,
+) -> Assessment:
     """Assess every candidate by cross-validation, and the primary model also by Harrell's bootstrap.
 
     Parameters
@@ -49,6 +53,8 @@ def assess_development(development: Development, study: str, *, synthetic: bool,
         Whether the women are made up.
     level : float
         Coverage of the intervals.
+    details : mapping, optional
+        What `appraise` found.
     """
     data = development.data
     primary = development.plan.primary
@@ -62,7 +68,6 @@ def assess_development(development: Development, study: str, *, synthetic: bool,
             apparent |= {key: apparent[key.removesuffix(CORRECTED_SUFFIX)] for key in corrected}
         candidates.append(CandidateAssessment(name, metrics, apparent))
     reduction = _log_loss_reduction(development)
-    shown = reduction is not None and reduction.ci_low is not None and reduction.ci_low > 0
     return Assessment(
         study=study,
         n=len(data.y_true),
@@ -70,13 +75,14 @@ def assess_development(development: Development, study: str, *, synthetic: bool,
         events=int(data.y_true.sum()),
         candidates=tuple(candidates),
         primary=primary,
-        champion=primary if shown and primary != "prevalence" else None,
+        champion=primary if development.null.skill == "shown" else None,
         warnings=_warnings(development),
         synthetic=synthetic,
         details={
             "log_loss_reduction": None if reduction is None else reduction.as_dict(),
             "champion_rule": CHAMPION_RULE,
             "resampling": _resampling_counts(development),
+            **(details or {}),
         },
     )
 
@@ -166,6 +172,12 @@ def _warnings(development: Development) -> tuple[str, ...]:
             f"Only {events} women are in the smaller outcome group. No model can be told from the prevalence with "
             "so few; read every interval before any estimate."
         )
+    ladder = development.plan.ladder
+    if ladder.overridden:
+        found.append(f"LADDER OVERRIDDEN: the cohort supports the rung {ladder.rung}. {ladder.reason}")
+    above = [name for name in development.plan.candidates if not ladder.supports(name)]
+    if above:
+        found.append(f"For comparison only, since the cohort does not support them: {', '.join(above)}.")
     if development.plan.folds.note:
         found.append(f"Cross-validation: {development.plan.folds.note}.")
     for name, counts in development.cross_validated.failures.items():

@@ -19,6 +19,7 @@ from poi_predict.modeling.elastic_net import ElasticNetLogistic
 from poi_predict.modeling.firth import FirthLogistic
 from poi_predict.modeling.imputation import GaussianImputer
 from poi_predict.modeling.linear import PlainLogistic
+from poi_predict.modeling.prespecified import PRESPECIFIED, build_prespecified_pipeline
 from poi_predict.modeling.ridge import RidgeLogistic
 from poi_predict.naming import suggest
 
@@ -100,8 +101,15 @@ def _make_gradient_boosting(signs: Mapping[str, int], random_state: int) -> Base
     )
 
 
+def _make_prespecified(_signs: Mapping[str, int], _random_state: int) -> BaseEstimator:
+    return FirthLogistic()
+
+
 _SPECS = (
     CandidateSpec("prevalence", "Prevalence (no model)", "none", True, 200, _make_prevalence),
+    CandidateSpec(
+        PRESPECIFIED, "Pre-specified Firth regression, 1–3 columns", "linear", False, 200, _make_prespecified
+    ),
     CandidateSpec("logistic", "Logistic regression", "linear", False, 200, _make_logistic),
     CandidateSpec("firth", "Firth logistic regression (FLIC)", "linear", False, 200, _make_firth),
     CandidateSpec("ridge", "Ridge logistic regression", "linear", False, 200, _make_ridge),
@@ -154,6 +162,8 @@ def build_pipeline(name: str, features: FeatureAssembly, *, monotone: Mapping[st
     """
     if name not in CATALOG:
         raise ModelError(f'A model must be one of the catalogue; "{name}" is not{suggest(name, CATALOG)}.')
+    if name == PRESPECIFIED:
+        return build_prespecified_pipeline(features)
     spec = CATALOG[name]
     effects = {column: sign * monotone.get(origin_of(column), 0) for column, sign in features.monotone_signs().items()}
     steps: list[tuple[str, Any]] = [("features", clone(features))]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poi_predict.modeling.centres import CentreValidation, validate_across_centres
+from poi_predict.modeling.checkpoint import Checkpoint
 from poi_predict.modeling.evaluation import (
     BootstrapRefits,
     CrossValidated,
@@ -17,12 +19,15 @@ from poi_predict.modeling.evaluation import (
     cross_validate,
 )
 from poi_predict.modeling.fitting import fit_model, predict_response
+from poi_predict.modeling.loop import Loop
+from poi_predict.modeling.null import NullPlan, compare_with_null
+from poi_predict.validation import PermutationVerdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
-    from poi_predict.validation import BootstrapPlan, FoldPlan
+    from poi_predict.validation import BootstrapPlan, FoldPlan, Ladder
 
 __all__ = ["Development", "DevelopmentPlan", "OnStage", "develop_candidates"]
 
@@ -44,6 +49,14 @@ class DevelopmentPlan:
     resamples : BootstrapPlan
     n_refits_kept : int
         How many refits are kept for the intervals of predictions.
+    ladder : Ladder
+        Which kind of model the cohort supports, and so which is primary.
+    null : NullPlan
+        How the pipeline is compared with shuffled outcomes.
+    centre : ndarray of str or None
+        Where each row's woman was treated.
+    seed : int
+        Of what is random after the fits.
     """
 
     candidates: Mapping[str, Pipeline]
@@ -51,6 +64,10 @@ class DevelopmentPlan:
     folds: FoldPlan
     resamples: BootstrapPlan
     n_refits_kept: int
+    ladder: Ladder
+    null: NullPlan
+    centre: NDArray[np.object_] | None
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,12 @@ class Development:
     cross_validated : CrossValidated
     refits : BootstrapRefits
         Of the primary model.
+    null : PermutationVerdict
+        The primary model against shuffled outcomes.
+    null_draws : DataFrame
+        What it reported on each of them, one column a metric; empty without a test.
+    centres : CentreValidation
+        The primary model with each centre left out.
     """
 
     plan: DevelopmentPlan
@@ -74,6 +97,9 @@ class Development:
     p_apparent: Mapping[str, NDArray[np.float64]]
     cross_validated: CrossValidated
     refits: BootstrapRefits
+    null: PermutationVerdict
+    null_draws: pd.DataFrame
+    centres: CentreValidation
 
     @property
     def primary(self) -> Pipeline:
@@ -109,9 +135,13 @@ class Development:
 
 
 def develop_candidates(
-    plan: DevelopmentPlan, data: TrainingData, n_jobs: int, on_stage: OnStage | None = None
+    plan: DevelopmentPlan,
+    data: TrainingData,
+    n_jobs: int,
+    on_stage: OnStage | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Development:
-    """Fit, cross-validate and bootstrap the candidates.
+    """Fit, cross-validate and bootstrap the candidates, and put the primary one to the test of shuffled outcomes.
 
     Parameters
     ----------
@@ -120,24 +150,41 @@ def develop_candidates(
     n_jobs : int
         Processes; changes no byte of the result.
     on_stage : callable, optional
+    checkpoint : Checkpoint, optional
+        Where finished resamples are kept until the training is written.
 
     Raises
     ------
     ModelError
         If a candidate cannot be fitted to all rows.
     """
+    kept = checkpoint or Checkpoint()
 
-    def stage(label: str) -> Callable[[int, int], None] | None:
-        return None if on_stage is None else lambda done, total: on_stage(label, done, total)
+    def loop(label: str, name: str) -> Loop:
+        on_done = None if on_stage is None else lambda done, total: on_stage(label, done, total)
+        return Loop(n_jobs, on_done, kept.stage(name))
 
-    fitted = {name: fit_model(pipeline, data.X, data.y_true, data.weight) for name, pipeline in plan.candidates.items()}
+    primary = plan.candidates[plan.primary]
+    null, null_draws = _compare_with_null(plan, data, loop("Shuffled outcomes", "null"))
+    fitted = {name: fit_model(each, data.X, data.y_true, data.weight) for name, each in plan.candidates.items()}
     return Development(
         plan=plan,
         data=data,
         fitted=fitted,
         p_apparent={name: predict_response(pipeline, data.X) for name, pipeline in fitted.items()},
-        cross_validated=cross_validate(plan.candidates, data, plan.folds, n_jobs, stage("Cross-validation")),
+        cross_validated=cross_validate(plan.candidates, data, plan.folds, loop("Cross-validation", "folds")),
         refits=bootstrap_model(
-            plan.candidates[plan.primary], data, plan.resamples, plan.n_refits_kept, n_jobs, stage("Bootstrap refits")
+            primary, data, plan.resamples, plan.n_refits_kept, loop("Bootstrap refits", "bootstrap")
         ),
+        null=null,
+        null_draws=null_draws,
+        centres=validate_across_centres(primary, data, plan.centre, loop("Centres left out", "centres")),
     )
+
+
+def _compare_with_null(
+    plan: DevelopmentPlan, data: TrainingData, loop: Loop
+) -> tuple[PermutationVerdict, pd.DataFrame]:
+    if plan.primary == "prevalence" or plan.null.n_permutations == 0 or not plan.folds.is_possible:
+        return PermutationVerdict.without_model(), pd.DataFrame()
+    return compare_with_null(plan.candidates[plan.primary], data, plan.null, loop)

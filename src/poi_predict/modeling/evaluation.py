@@ -7,28 +7,26 @@ each resample, on rows of women that are not in the part predicted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poi_predict.errors import ModelError
 from poi_predict.modeling.fitting import fit_model, predict_response
-from poi_predict.validation import BootstrapPlan, FoldPlan, TaskOutcome, run_tasks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
+    from poi_predict.modeling.loop import Loop
+    from poi_predict.validation import BootstrapPlan, FoldPlan
+
 __all__ = ["BootstrapRefits", "CrossValidated", "TrainingData", "bootstrap_model", "cross_validate"]
 
-OnDone = Callable[[int, int], None]
-"""Told the tasks done and their total."""
-
-TaskT = TypeVar("TaskT")
-ResultT = TypeVar("ResultT")
+LEARNING_STEPS = ("features", "impute", "scale", "model")
 
 
 @dataclass(frozen=True)
@@ -68,19 +66,21 @@ class CrossValidated:
         Whole-pipeline fits made: the counter that shows that nothing was fitted once and reused.
     failures : mapping of str to mapping of str to int
         Candidate to the reasons of its failed fits and how often each occurred.
+    step_fits : mapping of str to mapping of str to (int, int)
+        Candidate to each learning step: how often it was seen to be fitted anew, and in how many fits it should.
     """
 
     p_response: Mapping[str, NDArray[np.float64]]
     n_fits: int
     failures: Mapping[str, Mapping[str, int]]
+    step_fits: Mapping[str, Mapping[str, tuple[int, int]]]
 
 
 def cross_validate(
     candidates: Mapping[str, Pipeline],
     data: TrainingData,
     folds: FoldPlan,
-    n_jobs: int,
-    on_done: OnDone | None = None,
+    loop: Loop,
 ) -> CrossValidated:
     """Predict every woman by models fitted without her, for each candidate and repeat.
 
@@ -91,10 +91,8 @@ def cross_validate(
     data : TrainingData
     folds : FoldPlan
         The fold of each row; a woman's rows share it.
-    n_jobs : int
-        Processes; changes no byte of the result.
-    on_done : callable, optional
-        Called with the tasks done and their total.
+    loop : Loop
+        How the fits are run.
     """
     keys = [
         (name, repeat, fold)
@@ -103,24 +101,53 @@ def cross_validate(
         for fold in range(folds.n_folds)
     ]
     tasks = [(candidates[name], data, *folds.split(repeat, fold)) for name, repeat, fold in keys]
-    outcomes = _run(_predict_held_out, tasks, n_jobs, on_done)
+    outcomes = loop.run_numbers(_predict_held_out, tasks)
     p_response = {name: np.full(folds.fold.shape, np.nan) for name in candidates}
     failures: dict[str, Counter[str]] = {}
+    fresh = {name: np.zeros(len(LEARNING_STEPS), dtype=int) for name in candidates}
     for (name, repeat, fold), outcome in zip(keys, outcomes, strict=True):
         if outcome.value is None:
             failures.setdefault(name, Counter())[str(outcome.failure)] += 1
         else:
-            p_response[name][folds.fold[:, repeat] == fold, repeat] = outcome.value
-    return CrossValidated(p_response, len(tasks), failures)
+            p, seen = np.split(outcome.value, [-len(LEARNING_STEPS)])
+            p_response[name][folds.fold[:, repeat] == fold, repeat] = p
+            fresh[name] += seen.astype(int)
+    n_done = Counter(name for name, _, _ in keys)
+    for name, counts in failures.items():
+        n_done[name] -= counts.total()
+    step_fits = {
+        name: {
+            step: (int(count), n_done[name])
+            for step, count in zip(LEARNING_STEPS, fresh[name], strict=True)
+            if step in pipeline.named_steps and n_done[name]
+        }
+        for name, pipeline in candidates.items()
+    }
+    return CrossValidated(p_response, len(tasks), failures, step_fits)
 
 
 HeldOutTask = tuple["Pipeline", TrainingData, "NDArray[np.intp]", "NDArray[np.intp]"]
 
 
 def _predict_held_out(task: HeldOutTask) -> NDArray[np.float64]:
+    """Predictions of the held-out rows, followed by one number a learning step: 1 where it was fitted just now."""
     pipeline, data, learn, held_out = task
     train = data.take(learn)
-    return predict_response(fit_model(pipeline, train.X, train.y_true, train.weight), data.take(held_out).X)
+    fitted = fit_model(pipeline, train.X, train.y_true, train.weight)
+    fresh = [_is_fitted_anew(pipeline, fitted, step) for step in LEARNING_STEPS]
+    return np.concatenate([predict_response(fitted, data.take(held_out).X), np.array(fresh, dtype=np.float64)])
+
+
+def _is_fitted_anew(declared: Pipeline, fitted: Pipeline, step: str) -> bool:
+    """Whether a step was without anything learnt before this fit, and is another object with something learnt now."""
+    if step not in fitted.named_steps:
+        return False
+    before, after = declared.named_steps[step], fitted.named_steps[step]
+    return after is not before and not _has_learnt(before) and _has_learnt(after)
+
+
+def _has_learnt(estimator: object) -> bool:
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(estimator))
 
 
 @dataclass(frozen=True)
@@ -150,8 +177,7 @@ def bootstrap_model(
     data: TrainingData,
     plan: BootstrapPlan,
     n_kept: int,
-    n_jobs: int,
-    on_done: OnDone | None = None,
+    loop: Loop,
 ) -> BootstrapRefits:
     """Refit a pipeline in each resample and predict the original rows with it.
 
@@ -163,24 +189,24 @@ def bootstrap_model(
     plan : BootstrapPlan
         Patients drawn with replacement.
     n_kept : int
-        How many fitted pipelines to keep.
-    n_jobs, on_done
-        As in `cross_validate`.
+        How many fitted pipelines to keep. They are fitted anew where the predictions were resumed.
+    loop : Loop
+        How the fits are run.
     """
     kept = set(plan.usable[:n_kept])
     tasks = [(pipeline, data, plan.rows[b], b in kept) for b in plan.usable]
-    outcomes = dict(zip(plan.usable, _run(_refit, tasks, n_jobs, on_done), strict=True))
+    outcomes = loop.run(_refit, tasks, encode=lambda refit: refit[1], decode=lambda p: (None, p))
     p_original = np.full((len(plan), len(data.y_true)), np.nan)
     failures: list[str | None] = [plan.failures.get(b) for b in range(len(plan))]
     pipelines = []
-    for b, outcome in outcomes.items():
+    for b, task, outcome in zip(plan.usable, tasks, outcomes, strict=True):
         if outcome.value is None:
             failures[b] = str(outcome.failure)
             continue
         fitted, p_original[b] = outcome.value
-        if fitted is not None:
-            pipelines.append(fitted)
-    return BootstrapRefits(plan, p_original, tuple(failures), tuple(pipelines))
+        if b in kept:
+            pipelines.append(_refit(task)[0] if fitted is None else fitted)
+    return BootstrapRefits(plan, p_original, tuple(failures), tuple(p for p in pipelines if p is not None))
 
 
 RefitTask = tuple["Pipeline", TrainingData, "NDArray[np.intp]", bool]
@@ -196,17 +222,3 @@ def _refit(task: RefitTask) -> tuple[Pipeline | None, NDArray[np.float64]]:
     sample = data.take(distinct)
     fitted = fit_model(pipeline, sample.X, sample.y_true, sample.weight * counts)
     return (fitted if keep else None), predict_response(fitted, data.X)
-
-
-def _run(
-    function: Callable[[TaskT], ResultT], tasks: list[TaskT], n_jobs: int, on_done: OnDone | None
-) -> list[TaskOutcome[ResultT]]:
-    done = 0
-
-    def count(_outcome: TaskOutcome[ResultT]) -> None:
-        nonlocal done
-        done += 1
-        if on_done is not None:
-            on_done(done, len(tasks))
-
-    return run_tasks(function, tasks, n_jobs=n_jobs, on_done=count, failures=(ModelError,))

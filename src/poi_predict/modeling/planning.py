@@ -5,20 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from poi_predict.features import build_features
 from poi_predict.modeling.catalog import CATALOG, build_pipeline
 from poi_predict.modeling.development import DevelopmentPlan
-from poi_predict.validation import make_bootstrap, make_folds
+from poi_predict.modeling.imputed import MultiplyImputed
+from poi_predict.modeling.null import NullPlan
+from poi_predict.modeling.prespecified import PRESPECIFIED, build_prespecified
+from poi_predict.validation import choose_rung, make_bootstrap, make_folds
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from poi_predict.cohort import Codebook
-    from poi_predict.features import FeatureSettings
+    from poi_predict.features import FeatureAssembly, FeatureSettings
     from poi_predict.modeling.evaluation import TrainingData
     from poi_predict.modeling.settings import ModelingSettings
     from poi_predict.validation import ValidationSettings
 
 __all__ = ["plan_development"]
+
+NULL_FOLDS, NULL_REPEATS = 5, 2
+"""Cross-validation on each shuffled outcome; the real one is measured alike, so that fewer folds cost no honesty."""
 
 
 def plan_development(
@@ -29,35 +39,73 @@ def plan_development(
     validation: ValidationSettings,
     *,
     favourable: bool,
+    centre: NDArray[np.object_] | None = None,
 ) -> DevelopmentPlan:
     """Plan what is fitted, and on which rows.
 
     Parameters
     ----------
     data : TrainingData
-        Only outcomes and patients are used, to stratify and to keep a woman's rows together.
+        Only outcomes and patients are used, to stratify, to keep a woman's rows together and to find the rung.
     codebook : Codebook
         Says which way each variable works.
     features, models, validation
         The study's settings.
     favourable : bool
         Whether the event is what one hopes for; otherwise the codebook's directions are turned round.
+    centre : ndarray of str, shape (n_rows,), optional
+        Where each row's woman was treated.
     """
-    folds_seed, bootstrap_seed, model_seed = (
-        int(child.generate_state(1)[0]) for child in np.random.SeedSequence(validation.seed).spawn(3)
-    )
+    seeds = (int(child.generate_state(1)[0]) for child in np.random.SeedSequence(validation.seed).spawn(4))
+    folds_seed, bootstrap_seed, model_seed, null_seed = seeds
     sign = 1 if favourable else -1
     monotone = {name: sign * codebook[name].direction for name in features.predictors}
     assembly = build_features(codebook, features)
-    return DevelopmentPlan(
-        candidates={
-            name: build_pipeline(name, assembly, monotone=monotone, random_state=model_seed)
-            for name in models.candidates
-        },
-        primary=models.primary,
-        folds=make_folds(
-            data.y_true, data.patient, n_folds=validation.folds, n_repeats=validation.repeats, seed=folds_seed
-        ),
-        resamples=make_bootstrap(data.y_true, data.patient, n_resamples=validation.bootstrap, seed=bootstrap_seed),
-        n_refits_kept=CATALOG[models.primary].n_refits_kept,
+    ladder = choose_rung(
+        data.y_true,
+        data.weight,
+        data.patient,
+        n_parameters=_count_columns(assembly, data),
+        override=models.override_ladder,
     )
+    primary = ladder.primary_for(models.primary)
+    names = models.candidates if primary in models.candidates else (*models.candidates, primary)
+
+    def build(name: str) -> Pipeline:
+        if name == PRESPECIFIED:
+            n_parameters = max(1, ladder.allowed_parameters)
+            built = build_prespecified(codebook, features, features.prespecified, n_parameters)
+        else:
+            built = build_pipeline(name, assembly, monotone=monotone, random_state=model_seed)
+        if models.imputations > 1 and CATALOG[name].family == "linear":
+            return _impute_multiply(built, models.imputations, model_seed)
+        return built
+
+    folds = make_folds(
+        data.y_true, data.patient, n_folds=validation.folds, n_repeats=validation.repeats, seed=folds_seed
+    )
+    return DevelopmentPlan(
+        candidates={name: build(name) for name in names},
+        primary=primary,
+        folds=folds,
+        resamples=make_bootstrap(data.y_true, data.patient, n_resamples=validation.bootstrap, seed=bootstrap_seed),
+        n_refits_kept=CATALOG[primary].n_refits_kept,
+        ladder=ladder,
+        null=NullPlan(validation.permutations, min(folds.n_folds, NULL_FOLDS), NULL_REPEATS, null_seed, centre),
+        centre=centre,
+        seed=null_seed,
+    )
+
+
+def _count_columns(assembly: FeatureAssembly, data: TrainingData) -> int:
+    """Columns the candidate models would learn from: what the predictors cost, before any penalty."""
+    return max(1, len(clone(assembly).fit(data.X).get_feature_names_out()))
+
+
+def _impute_multiply(pipeline: Pipeline, n_imputations: int, random_state: int) -> Pipeline:
+    """Replace imputation, scaling and model of a linear pipeline by several completed tables and their models."""
+    steps = [
+        ("features", pipeline.named_steps["features"]),
+        ("model", MultiplyImputed(pipeline[-1], n_imputations=n_imputations, random_state=random_state)),
+    ]
+    return Pipeline(steps).set_output(transform="pandas")

@@ -9,6 +9,7 @@ from poi_predict.naming import suggest
 
 __all__ = ["ModelingSettings"]
 
+MOST_IMPUTATIONS = 100
 CANDIDATES = ("prevalence", "firth", "ridge", "elastic_net", "random_forest", "gradient_boosting")
 
 
@@ -22,7 +23,12 @@ class ModelingSettings:
         Catalogue names. "prevalence" is always among them: it is what every model must beat.
     primary : str
         The model that is explained, kept and used for scoring. Named before the data are seen, so that
-        no optimism comes from picking the best of several.
+        no optimism comes from picking the best of several. A cohort too small for it gets a smaller one
+        (`poi_predict.validation.ladder`).
+    override_ladder : bool
+        Keep the primary model whatever the cohort supports; every output is then marked.
+    imputations : int
+        Completed tables that a linear model is fitted to; 1 imputes conditional means once.
 
     Examples
     --------
@@ -35,6 +41,8 @@ class ModelingSettings:
 
     candidates: tuple[str, ...] = CANDIDATES
     primary: str = "ridge"
+    override_ladder: bool = False
+    imputations: int = 1
 
     def __post_init__(self) -> None:
         from poi_predict.modeling.catalog import CATALOG  # noqa: PLC0415
@@ -46,6 +54,11 @@ class ModelingSettings:
                 )
         if len(set(self.candidates)) != len(self.candidates):
             raise StudyError("models.candidates must name each model once; remove the repeated name.")
+        if not 1 <= self.imputations <= MOST_IMPUTATIONS:
+            raise StudyError(
+                f"models.imputations must be between 1 and {MOST_IMPUTATIONS}; it is {self.imputations}. "
+                "20 are plenty for most cohorts."
+            )
         if "prevalence" not in self.candidates:
             object.__setattr__(self, "candidates", ("prevalence", *self.candidates))
         if self.primary not in self.candidates:

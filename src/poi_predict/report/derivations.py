@@ -71,7 +71,7 @@ def describe_derivations(features: FeatureAssembly, codebook: Codebook) -> dict[
     Parameters
     ----------
     features : FeatureAssembly
-        Fitted: the first step of a fitted pipeline.
+        Fitted: the first step of a fitted pipeline; or the pre-specified model's choice among its columns.
     codebook : Codebook
         Labels and units.
 
@@ -90,6 +90,8 @@ def describe_derivations(features: FeatureAssembly, codebook: Codebook) -> dict[
     >>> found["fsh__log"].expression
     'ln(FSH in IU/L)'
     """
+    if hasattr(features, "picks_"):
+        return _describe_picks(features, codebook)
     found: dict[str, Derivation] = {}
     for _, builder, columns in features.builders_:
         describe = _DESCRIBERS.get(type(builder))
@@ -101,7 +103,7 @@ def describe_derivations(features: FeatureAssembly, codebook: Codebook) -> dict[
         for derivation in describe(builder, columns, codebook):
             found[derivation.column] = derivation
     empty = [str(name) for name, gone in zip(features.get_feature_names_out(), features.empty_, strict=True) if gone]
-    return found | {name: _silence(found[name]) for name in empty if name in found}
+    return found | {name: _fix(found[name], name, 0.0) for name in empty if name in found}
 
 
 def describe_missing_flag(column: str, codebook: Codebook) -> Derivation:
@@ -113,11 +115,33 @@ def describe_missing_flag(column: str, codebook: Codebook) -> Derivation:
     return Derivation(column, origin, variable.label, variable.unit, f"[{variable.label} not known]", words, rule)
 
 
-def _silence(derivation: Derivation) -> Derivation:
-    words = "always 0: no woman of the cohort had a value"
-    return Derivation(
-        derivation.column, derivation.origin, derivation.label, derivation.unit, "0", words, {"kind": "zero"}
-    )
+def _describe_picks(features: Any, codebook: Codebook) -> dict[str, Derivation]:
+    """Describe the columns of a transformer that keeps one column for each variable (the pre-specified model's)."""
+    offered = describe_derivations(features.assembly_, codebook)
+    names = [str(name) for name in features.assembly_.get_feature_names_out()]
+    found = {}
+    for column, positions, sign in features.picks_:
+        base = offered[names[positions[0]]]
+        found[str(column)] = base if sign > 0 else _describe_reference(str(column), base, codebook)
+    return found
+
+
+def _describe_reference(column: str, base: Derivation, codebook: Codebook) -> Derivation:
+    """Describe the indicator of the level that the others are compared with: 1 minus theirs."""
+    if base.rule["kind"] == "constant":
+        return _fix(base, column, 1.0)
+    level = column.split(SEPARATOR, 1)[1]
+    named = join_words(describe_level(each) for each in base.rule["named"])
+    said = "any other" if level == "other" else describe_level(level)
+    words = f"is none of {named}" if level == "other" else f"is {said}"
+    parts = (f"[{base.label}: {said}]", f"1 if {base.label} {words}, else 0; compared with all other levels together")
+    return _make(codebook, column, parts, {**base.rule, "level": level})
+
+
+def _fix(derivation: Derivation, column: str, value: float) -> Derivation:
+    words = f"always {value:g}: no woman of the cohort had a value"
+    rule = {"kind": "constant", "value": value}
+    return Derivation(column, derivation.origin, derivation.label, derivation.unit, f"{value:g}", words, rule)
 
 
 def _amount(codebook: Codebook, name: str) -> str:
@@ -135,7 +159,8 @@ def _hormones(builder: HormoneFeatures, columns: list[str], codebook: Codebook) 
     for name, floor in zip(names, builder.floor_, strict=True):
         amount = _amount(codebook, name)
         least = None if is_missing(float(floor)) else float(floor)
-        below = f"; a result below the detection limit counts as limit/√2{_zero_words(least, codebook[name].unit)}"
+        below = "; a result below the detection limit counts as limit/√2" if name + BELOW in columns else ""
+        below += _zero_words(least, codebook[name].unit)
         parts = (f"ln({amount})", f"natural logarithm of {amount}{below}")
         rule = {"kind": "log", "variable": name, "below_factor": 1 / math.sqrt(2), "floor": least}
         yield _make(codebook, f"{name}__log", parts, rule)
@@ -148,7 +173,7 @@ def _hormones(builder: HormoneFeatures, columns: list[str], codebook: Codebook) 
 
 
 def _zero_words(floor: float | None, unit: str | None) -> str:
-    return "" if floor is None else f", a result of 0 as {floor:g}/√2{f' {unit}' if unit else ''}"
+    return "" if floor is None else f"; a result of 0 counts as {floor:g}/√2{f' {unit}' if unit else ''}"
 
 
 def _follicles(_builder: FollicleFeatures, columns: list[str], codebook: Codebook) -> Iterator[Derivation]:
@@ -201,8 +226,10 @@ def _levels(builder: LevelFeatures, columns: list[str], codebook: Codebook) -> I
                 said, words = "any other", f"1 if {label} is none of {join_words(map(describe_level, named))}"
             else:
                 words = f"1 if {label} is {said}"
-            words = f"{words}, else 0; compared with {describe_level(reference)}"
-            rule = {"kind": "level", "variable": name, "level": level, "named": named}
+            against = "any other" if reference == "other" else describe_level(reference)
+            words = f"{words}, else 0; compared with {against}"
+            pooled = "other" in (*levels, reference)
+            rule = {"kind": "level", "variable": name, "level": level, "named": named, "pooled": pooled}
             yield _make(codebook, f"{name}{SEPARATOR}{level}", (f"[{label}: {said}]", words), rule)
 
 
@@ -252,17 +279,26 @@ def apply_derivation(rule: Mapping[str, Any], woman: Mapping[str, Any]) -> float
     >>> round(apply_derivation({"kind": "log1p", "variable": "amenorrhea_months"}, {"amenorrhea_months": 11.0}), 3)
     2.485
     """
-    if rule["kind"] == "zero":
-        return 0.0
+    if rule["kind"] == "constant":
+        return float(rule["value"])
     value = woman.get(rule["variable"])
     if rule["kind"] == "missing":
         return float(is_missing(value))
-    if value is None or is_missing(value):
+    if value is None or is_missing(value) or _tells_nothing(rule, value):
         raise ModelError(
             f"The equation holds for a woman whose values are all known; {rule['variable']} is not. "
             "Score her with the bundle, which puts in what is missing."
         )
     return float(_KINDS[rule["kind"]](rule, woman, value))
+
+
+def _tells_nothing(rule: Mapping[str, Any], value: Any) -> bool:
+    """Whether the pipeline takes a value for missing: no dose, a zero without a floor, a level never seen."""
+    if rule["kind"] == "log10":
+        return bool(value <= 0)
+    if rule["kind"] == "log":
+        return bool(value <= 0 and rule["floor"] is None)
+    return bool(rule["kind"] == "level" and not rule["pooled"] and value not in rule["named"])
 
 
 def _log(rule: Mapping[str, Any], woman: Mapping[str, Any], value: float) -> float:

@@ -34,7 +34,7 @@ __all__ = ["Equation", "EquationTerm", "build_equation", "build_equation_section
 LINK = "logit"
 LINK_WORDS = "chance = 1 / (1 + exp(−log-odds))"
 DIGITS = 4
-SMALL = 1e-12
+SMALL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,18 @@ class EquationTerm:
         The column.
     coefficient : float
         Log odds ratio of one unit of the column.
+    weight : float
+        Log odds ratio of one standard deviation of the column in training.
     """
 
     derivation: Derivation
     coefficient: float
+    weight: float
 
     @property
     def is_used(self) -> bool:
-        """Whether the term changes any prediction: a selecting model sets some coefficients to zero."""
-        return abs(self.coefficient) > SMALL
+        """Whether the term moves a prediction: selecting and strongly penalised models leave some without weight."""
+        return abs(self.weight) > SMALL
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Equation:
         """Return the equation as plain values for JSON, in full precision.
 
         ``terms`` holds for each column: ``column``, ``origin`` (clinical variable), ``label``, ``unit``,
-        ``coefficient``, ``expression`` and ``transformation`` (words), and ``rule`` (for a machine).
+        ``coefficient``, ``standardised_coefficient``, ``expression`` and ``transformation`` (words), and ``rule``
+        (for a machine).
         """
         return {
             "study": self.study,
@@ -104,6 +108,7 @@ class Equation:
                     "label": term.derivation.label,
                     "unit": term.derivation.unit,
                     "coefficient": term.coefficient,
+                    "standardised_coefficient": term.weight,
                     "expression": term.derivation.expression,
                     "transformation": term.derivation.words,
                     "rule": dict(term.derivation.rule),
@@ -124,7 +129,7 @@ class Equation:
         lines += [f"  {term.derivation.expression}: {term.derivation.words}" for term in used]
         unused = len(self.terms) - len(used)
         if unused:
-            lines += ["", f"{unused} columns have the coefficient 0 and are left out."]
+            lines += ["", f"{unused} columns have no weight and are left out here."]
         lines += ["", f"[…] is 1 or 0. Rounded to {DIGITS} digits; equation.json has them all."]
         lines += ["Holds for women whose values are all known; the bundle fills in what is missing."]
         return "\n".join(lines) + "\n"
@@ -195,7 +200,7 @@ def build_equation(
     ...     linear_terms(fitted), fitted.named_steps["features"], codebook, study="demo", endpoint="Menses resumed"
     ... )
     >>> print(equation.text().splitlines()[4].strip())
-    − 0.5235 × (Age in years)
+    − 0.5307 × (Age in years)
     >>> bool(abs(equation.compute_response({"age": 30.0}) - fitted.predict_proba(women)[1, 1]) < 1e-9)
     True
     """
@@ -204,8 +209,10 @@ def build_equation(
         if name not in known and name.rsplit("__", 1)[-1] == MISSING:
             known[name] = describe_missing_flag(name, codebook)
     terms = tuple(
-        EquationTerm(known[name], float(coefficient))
-        for name, coefficient in zip(linear_terms.names, linear_terms.raw_coefficients, strict=True)
+        EquationTerm(known[name], float(coefficient), float(weight))
+        for name, coefficient, weight in zip(
+            linear_terms.names, linear_terms.raw_coefficients, linear_terms.coefficients, strict=True
+        )
     )
     return Equation(study, endpoint, model, float(linear_terms.raw_intercept), terms, synthetic)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,10 @@ import pandas as pd
 from poi_predict.cohort import AnalysisSet, Codebook, Cohort, compute_table_one
 from poi_predict.modeling import CATALOG, CORRECTED_SUFFIX
 from poi_predict.report.content import ReportContent, Section, SectionTable, empty_frame
+from poi_predict.report.evidence_sections import build_evidence_sections, describe_skill, ladder_banner
 from poi_predict.report.glossary import describe_metric
 from poi_predict.report.tables import format_estimate, format_number
-from poi_predict.validation import compute_calibration_curve, compute_proportion
+from poi_predict.validation import compute_calibration_curve, compute_decision_curve, compute_proportion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["StudyText", "build_report_content", "describe_verdict"]
 
 N_GROUPS = 5
+SUBGROUP_METRICS = ("c_statistic", "calibration_in_the_large", "o_e_ratio")
 SYNTHETIC_BANNER = "SYNTHETIC: every woman in this report is made up. Nothing here says anything about patients."
 
 
@@ -74,6 +76,7 @@ def build_report_content(
         population=text.population,
         endpoint=text.endpoint,
         verdict=describe_verdict(assessment),
+        skill=assessment.details["skill"],
         n=assessment.n,
         n_patients=assessment.n_patients,
         events=assessment.events,
@@ -81,7 +84,7 @@ def build_report_content(
         primary=assessment.primary,
         champion=assessment.champion,
         synthetic=assessment.synthetic,
-        banners=(SYNTHETIC_BANNER,) if assessment.synthetic else (),
+        banners=(*((SYNTHETIC_BANNER,) if assessment.synthetic else ()), *ladder_banner(assessment.details)),
         weights_note=_weights_note(analysis),
         attrition=analysis.attrition,
         table_one=_table_one(analysis, codebook, variables),
@@ -95,7 +98,10 @@ def build_report_content(
         warnings=assessment.warnings,
         limits=_limits(assessment),
         provenance=provenance,
-        extra_sections=_second_opinion(assessment),
+        extra_sections=(
+            *_second_opinion(assessment),
+            *build_evidence_sections(assessment.as_dict(), _evidence_arrays(development, assessment)),
+        ),
     )
 
 
@@ -110,23 +116,40 @@ def explanation_variables(development: Development) -> list[str]:
 
 
 def describe_verdict(assessment: Assessment) -> str:
-    """Say in one or two sentences what the figures allow.
+    """Say what the figures allow: the test against shuffled outcomes, then the cross-validated c-statistic.
 
-    A model that does not beat the prevalence has shown no skill, whatever its c-statistic.
+    A model that is not told apart from chance has shown no skill, whatever its c-statistic.
     """
-    label = CATALOG[assessment.primary].label
+    said = describe_skill(assessment.as_dict(), CATALOG[assessment.primary].label)
     c = assessment.candidate(assessment.primary).metrics["c_statistic"]
-    found = "" if not c.is_estimable else f" Its cross-validated c-statistic is {c}."
-    if assessment.champion is None:
-        return (
-            f"No skill shown: {label} does not predict better than telling every woman the prevalence, "
-            f"as far as {assessment.n_patients} women with {assessment.events} events can tell.{found}"
+    if assessment.primary == "prevalence" or not c.is_estimable:
+        return said
+    return f"{said} Its cross-validated c-statistic is {c}."
+
+
+def _evidence_arrays(development: Development, assessment: Assessment) -> dict[str, Any]:
+    """Collect what the evidence figures need and JSON does not hold; none of it leaves the pictures."""
+    data, primary = development.data, development.plan.primary
+    usable = [b for b, reason in enumerate(development.refits.failures) if reason is None]
+    found = assessment.candidate(primary).metrics
+    arrays: dict[str, Any] = {
+        "p_response": development.p_apparent[primary],
+        "null_draws": {name: draws.to_numpy() for name, draws in development.null_draws.items()},
+        "p_refits": development.refits.p_original[usable].T,
+        "outcome": {"y_true": data.y_true, "weight": data.weight, "patient": data.patient},
+        "overall": {n: found[n].estimate for n in SUBGROUP_METRICS if found[n].estimate is not None},
+        "brier_roads": {
+            "Cross-validation": found["brier"].as_dict(),
+            "Optimism bootstrap": found[f"brier{CORRECTED_SUFFIX}"].as_dict(),
+        },
+    }
+    p = _out_of_fold(development, primary)
+    if p is not None and primary != "prevalence":
+        thresholds = np.round(np.arange(0.05, 0.61, 0.05), 2)
+        arrays["decision_curve"] = compute_decision_curve(
+            data.y_true, p.mean(axis=1), thresholds, data.weight, patient=data.patient
         )
-    return (
-        f"{label} predicts better than telling every woman the prevalence in this cohort of "
-        f"{assessment.n_patients} women with {assessment.events} events.{found} "
-        "Whether it holds elsewhere is not known."
-    )
+    return arrays
 
 
 def _limits(assessment: Assessment) -> tuple[str, ...]:

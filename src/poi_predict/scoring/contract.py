@@ -62,6 +62,16 @@ class Contract:
         How the development file was read: columns, units and level spellings.
     training_ranges : mapping of str to TrainingRange
         See `compute_training_ranges`; variables observed too rarely are absent.
+    inclusion : tuple of mapping
+        The study's inclusion rules in order, each as a plain `InclusionRule`. Scoring never looks at them, nor at
+        the three that follow: an external validation does.
+    outcome_codebook : mapping
+        The codebook's slice for the variables that define the outcome, and for those that only inclusion needs.
+    outcome_columns : tuple of mapping
+        Columns of the development file that held them, each as a plain `ColumnMapping`.
+    development : mapping
+        What `summarise_women` kept of the women of training: means, spreads and correlations. Empty where
+        they were too few.
     synthetic : bool
         Whether the women of training were made up.
     brands : tuple of str
@@ -91,6 +101,10 @@ class Contract:
     codebook: Mapping[str, Any] = field(default_factory=dict)
     reading: Mapping[str, Any] = field(default_factory=dict)
     training_ranges: Mapping[str, TrainingRange] = field(default_factory=dict)
+    inclusion: tuple[Mapping[str, Any], ...] = ()
+    outcome_codebook: Mapping[str, Any] = field(default_factory=dict)
+    outcome_columns: tuple[Mapping[str, Any], ...] = ()
+    development: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     brands: tuple[str, ...] = ()
 
@@ -124,6 +138,10 @@ class Contract:
                     name: TrainingRange(float(limits["low"]), float(limits["high"]))
                     for name, limits in stored["training_ranges"].items()
                 },
+                inclusion=tuple(dict(rule) for rule in stored["inclusion"]),
+                outcome_codebook=dict(stored["outcome_codebook"]),
+                outcome_columns=tuple(dict(column) for column in stored["outcome_columns"]),
+                development=dict(stored["development"]),
                 synthetic=_of_kind(bool, stored["synthetic"]),
                 brands=_texts(stored["brands"]),
             )

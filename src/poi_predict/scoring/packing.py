@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,18 @@ from poi_predict.scoring.contract import SYNTHETIC, Contract, Provenance, comput
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     import pandas as pd
 
-    from poi_predict.cohort import Codebook, Fingerprint, ReadingSettings
+    from poi_predict.cohort import Codebook, Fingerprint, InclusionRule, ReadingSettings
 
-__all__ = ["build_contract", "build_provenance"]
+__all__ = ["add_outcome_terms", "build_contract", "build_provenance"]
 
 PACKAGES = ("poi-predict", "scikit-learn", "pandas", "numpy", "scipy", "firthmodels", "skops")
 ALWAYS_KEPT = ("patient_id", "centre", "data_origin")
+DEFINE_OUTCOME = ("event", "event_month", "follow_up")
 
 
 def build_contract(
@@ -69,6 +71,41 @@ def build_contract(
         training_ranges=compute_training_ranges(data, numeric),
         synthetic=synthetic,
         brands=(SYNTHETIC,) if synthetic else (),
+    )
+
+
+def add_outcome_terms(
+    contract: Contract,
+    codebook: Codebook,
+    reading: ReadingSettings,
+    inclusion: Sequence[InclusionRule],
+    development: Mapping[str, Any],
+) -> Contract:
+    """Add to a contract what an external validation needs: outcome, inclusion, and the women of training in sum.
+
+    These terms stand apart from those that scoring reads a table by, so an outcome column of a table to be
+    scored stays none of its business.
+
+    Parameters
+    ----------
+    contract : Contract
+        From `build_contract`.
+    codebook, reading
+        The study's, as given to `build_contract`.
+    inclusion : sequence of InclusionRule
+        The study's rules, in order.
+    development : mapping
+        From `summarise_women`.
+    """
+    needed = {contract.endpoint.get(part) for part in DEFINE_OUTCOME} | {rule.variable for rule in inclusion}
+    outcome = codebook.subset(str(name) for name in needed if name and name not in contract.codebook)
+    columns = reading_as_dict(reading)["columns"]
+    return replace(
+        contract,
+        inclusion=tuple(asdict(rule) | {"levels": list(rule.levels)} for rule in inclusion),
+        outcome_codebook=outcome.as_dict(),
+        outcome_columns=tuple(entry for entry in columns if entry["variable"] in outcome),
+        development=dict(development),
     )
 
 

@@ -20,6 +20,9 @@ class ValidationSettings:
     bootstrap : int
         Resamples of Harrell's optimism bootstrap of the primary model; its refits also give each
         woman's interval.
+    permutations : int
+        Shuffled outcomes on which the whole pipeline is run to see what it reports where there is nothing to
+        find; 0 leaves the test out, and then no skill can be shown.
     seed : int
         Of every random step; the same seed gives the same bytes.
     level : float
@@ -37,6 +40,7 @@ class ValidationSettings:
     folds: int = 10
     repeats: int = 5
     bootstrap: int = 200
+    permutations: int = 199
     seed: int = 2024
     level: float = 0.95
 
@@ -45,6 +49,7 @@ class ValidationSettings:
             ("folds", 2, 50),
             ("repeats", 1, 200),
             ("bootstrap", 20, 10_000),
+            ("permutations", 0, 100_000),
             ("seed", 0, 2**32 - 1),
             ("level", 0.5, 0.999),
         ):

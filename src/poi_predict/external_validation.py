@@ -1,0 +1,273 @@
+"""External validation: a stored model, left as it is, judged on the women of another cohort."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from poi_predict.errors import OutputError
+from poi_predict.files import check_folder_is_ours, staged_folder
+from poi_predict.modeling import CATALOG, predict_response
+from poi_predict.report.external import (
+    ExternalWomen,
+    ModelText,
+    build_external_content,
+    describe_external,
+    render_external_report,
+)
+from poi_predict.scoring import Bundle, read_bundle, write_bundle
+from poi_predict.scoring.case_mix import ComparedWomen, compare_women
+from poi_predict.scoring.external import LabelledCohort, read_labelled_cohort
+from poi_predict.scoring.recalibrating import HISTORY, recalibrate_bundle
+from poi_predict.tracking import read_registered_bundle
+from poi_predict.validation.external import ExternalAssessment, assess_external
+
+__all__ = ["ExternalValidation", "validate"]
+
+MARKER = "validation.json"
+REPORT = "report.html"
+REJECTED = "rejected.csv"
+FOLDERS = {"intercept": "recalibrated-intercept", "intercept_slope": "recalibrated-intercept-slope"}
+FEW_EVENTS = 100
+RECALIBRATED_BEFORE = "This model was recalibrated before; its figures in development are of the model before that."
+
+
+@dataclass(frozen=True, eq=False)
+class ExternalValidation:
+    """What an external validation found, and where it was written.
+
+    Attributes
+    ----------
+    study : str
+    labelled : LabelledCohort
+        The cohort, its losses and rejected rows.
+    assessment : ExternalAssessment
+    case_mix : ComparedWomen
+    verdict : str
+        In words.
+    warnings : tuple of str
+    synthetic : bool
+        Whether the model or the women are made up.
+    folder : Path
+    """
+
+    study: str
+    labelled: LabelledCohort
+    assessment: ExternalAssessment
+    case_mix: ComparedWomen
+    verdict: str
+    warnings: tuple[str, ...]
+    synthetic: bool
+    folder: Path
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what was written."""
+        offered = (f"{FOLDERS[option.kind]}/" for option in self.assessment.options if option.is_offered)
+        return (REPORT, MARKER, *((REJECTED,) if self.labelled.n_rejected else ()), *offered)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of `validation.json`."""
+        labelled, found = self.labelled, self.assessment.as_dict()
+        fingerprint = labelled.cohort.fingerprint
+        rejected = labelled.rejected_frame()
+        return {
+            "study": self.study,
+            "synthetic": self.synthetic,
+            "verdict": self.verdict,
+            "verdict_code": self.assessment.verdict,
+            "cohort": {"sha256": fingerprint.sha256, "rows": fingerprint.rows, "columns": fingerprint.columns},
+            **found,
+            "case_mix": self.case_mix.as_dict(),
+            "attrition": labelled.attrition.to_dict("records"),
+            "rejected": {
+                "rows_read": labelled.n_rows,
+                "rows_rejected": labelled.n_rejected,
+                "rules": rejected.drop(columns="message").to_dict("records"),
+            },
+            "warnings": list(self.warnings),
+        }
+
+    def lines(self) -> list[str]:
+        """Say what was found, what was written where, and what to do next."""
+        labelled, found = self.labelled, self.assessment
+        kept = labelled.n_rows - labelled.n_rejected
+        synthetic = " (SYNTHETIC)" if self.synthetic else ""
+        return [
+            f"{labelled.n_rows} rows read = {kept} kept + {labelled.n_rejected} rejected; {found.n} analysed.",
+            f"{self.study}: {found.n_patients} women, {found.events} events{synthetic}",
+            f"  {self.verdict}",
+            *(f"  Warning: {warning}" for warning in self.warnings),
+            f"  Written to {self.folder}/: {', '.join(self.outputs)}",
+        ]
+
+
+def validate(
+    model: str,
+    cohort_file: Path,
+    out: Path,
+    *,
+    allow_synthetic: bool = False,
+    created: dt.date | None = None,
+) -> ExternalValidation:
+    """Judge a stored model on another cohort, and offer it recalibrated as new bundles.
+
+    Parameters
+    ----------
+    model : str
+        A bundle folder, or ``models:/name@alias``.
+    cohort_file : Path
+        A table with predictors and outcomes, in the words of the model's contract.
+    out : Path
+        Folder of the outputs; an earlier validation there is replaced as a whole.
+    allow_synthetic : bool
+        Let a model made from synthetic women be judged on real ones.
+    created : date, optional
+        The date written into the outputs; today by default.
+
+    Raises
+    ------
+    PoiPredictError
+        If the model, the cohort or the output is at fault; nothing half-written is left.
+    """
+    check_folder_is_ours(out, MARKER)
+    place = read_registered_bundle(model) if model.startswith("models:/") else Path(model)
+    _check_apart(place, out)
+    bundle = read_bundle(place)
+    labelled = read_labelled_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
+    analysis = labelled.analysis
+    columns = [name for name in bundle.contract.input_columns if name in analysis.data]
+    X = analysis.data[columns]
+    p = predict_response(bundle.pipeline, X)
+    found = assess_external(analysis.y_true, p, analysis.weight, analysis.patient, seed=bundle.provenance.seed)
+    validation = ExternalValidation(
+        study=bundle.contract.study,
+        labelled=labelled,
+        assessment=found,
+        case_mix=compare_women(bundle.contract.development, bundle.pipeline, X, analysis.patient),
+        verdict=describe_external(found, _development(bundle)),
+        warnings=_warnings(bundle, labelled, found),
+        synthetic=bundle.contract.synthetic or labelled.cohort.synthetic,
+        folder=out,
+    )
+    day = (created or dt.datetime.now(tz=dt.UTC).date()).isoformat()
+    record = {"created": day, "model_sha256": bundle.digest} | validation.as_dict()
+    with staged_folder(out, MARKER) as staged:
+        (staged / REPORT).write_text(_report(bundle, validation, p, day), encoding="utf-8")
+        (staged / MARKER).write_text(_json(record), encoding="utf-8")
+        if labelled.n_rejected:
+            labelled.rejected.to_csv(staged / REJECTED, index=False, lineterminator="\n")
+        for option in found.options:
+            if option.is_offered:
+                mended = recalibrate_bundle(bundle, option, record, synthetic=validation.synthetic)
+                write_bundle(mended, staged / FOLDERS[option.kind])
+    return validation
+
+
+def _check_apart(model: Path, out: Path) -> None:
+    """Refuse to write over the model that is judged: an earlier output of ours is replaced as a whole."""
+    inside, outside = model.resolve(), out.resolve()
+    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+        raise OutputError(
+            f"--out must be apart from the model; {out.name} and the model's folder lie in one another. "
+            "Name another folder."
+        )
+
+
+def _development(bundle: Bundle) -> dict[str, Any]:
+    """Figures of the primary model on women it was not fitted to, as its development found them."""
+    found = bundle.assessment
+    return dict(found.get("candidates", {}).get(found.get("primary", ""), {}))
+
+
+def _warnings(bundle: Bundle, labelled: LabelledCohort, found: ExternalAssessment) -> tuple[str, ...]:
+    said = []
+    if labelled.n_rejected:
+        said.append(
+            f"{labelled.n_rejected} of {labelled.n_rows} rows break the model's contract and were rejected, not "
+            "analysed; rejected.csv names them."
+        )
+    if labelled.n_contradicting:
+        said.append(f"{labelled.n_contradicting} rows were left out because their months contradict each other.")
+    if found.fewer < FEW_EVENTS:
+        said.append(
+            f"{found.fewer} women are in the rarer outcome group; at least {FEW_EVENTS} are asked for to judge a model "
+            "with (Collins et al. 2016, doi:10.1002/sim.6787). Read every interval before any estimate."
+        )
+    said += [
+        f"Recalibrating the {option.label} is not offered: {option.refusal}."
+        for option in found.options
+        if not option.is_offered
+    ]
+    if bundle.assessment.get(HISTORY):
+        said.append(RECALIBRATED_BEFORE)
+    if bundle.contract.synthetic != labelled.cohort.synthetic:
+        who = "The model" if bundle.contract.synthetic else "This cohort"
+        said.append(f"{who} is SYNTHETIC: this tries the software out and says nothing about women.")
+    return tuple(said)
+
+
+def _report(bundle: Bundle, validation: ExternalValidation, p: np.ndarray, day: str) -> str:
+    contract, labelled = bundle.contract, validation.labelled
+    primary = str(bundle.assessment.get("primary", ""))
+    fingerprint = labelled.cohort.fingerprint
+    origin = {
+        "Validated on": day,
+        "Model (SHA-256)": bundle.digest,
+        "Validation cohort (SHA-256)": fingerprint.sha256,
+        "Validation cohort": f"{fingerprint.rows} rows, {fingerprint.columns} columns",
+    }
+    text = ModelText(
+        study=contract.study,
+        question=str(contract.endpoint.get("question", "")),
+        endpoint=str(contract.endpoint.get("label") or contract.endpoint["event"]),
+        label=CATALOG[primary].label if primary in CATALOG else primary,
+        development=_development(bundle),
+        provenance=origin | {f"Model: {key}": value for key, value in bundle.provenance.lines().items()},
+    )
+    analysis = labelled.analysis
+    women = ExternalWomen(
+        y_true=analysis.y_true,
+        p_response=p,
+        weight=analysis.weight,
+        attrition=labelled.attrition,
+        rejected=labelled.rejected_frame(),
+        codebook=labelled.cohort.codebook,
+        case_mix=validation.case_mix.as_dict(),
+        weights_note=_weights_note(labelled),
+    )
+    content = build_external_content(
+        text, women, validation.assessment, synthetic=validation.synthetic, warnings=validation.warnings
+    )
+    return render_external_report(content)
+
+
+def _weights_note(labelled: LabelledCohort) -> str:
+    analysis = labelled.analysis
+    if not analysis.n_censored:
+        return "No woman was censored before the horizon."
+    if np.allclose(analysis.weight, 1):
+        return f"{analysis.n_censored} censored rows were left out without weights, as the study asks."
+    return (
+        f"{analysis.n_censored} rows without an event were followed for less than the horizon; the women followed long "
+        "enough stand for them, by the inverse of the Kaplan–Meier probability of being followed in this cohort."
+    )
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return numbers of numpy as Python's; what is missing is null."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is pd.NA:
+        return None
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,140 @@
+"""A model whose log-odds were moved and stretched to agree with another cohort.
+
+Logistic recalibration (Cox 1958, doi:10.1093/biomet/45.3-4.562; Steyerberg et al. 2004, doi:10.1002/sim.1844):
+the recalibrated log-odds are ``intercept + slope * log-odds of the model``. Nothing else of the model changes,
+so women keep their order, and an explanation is the old one times the slope.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from scipy.special import expit, logit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from poi_predict.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["PROBABILITY_FLOOR", "RecalibratedClassifier", "recalibrate_pipeline"]
+
+PROBABILITY_FLOOR = 1e-6
+"""A probability of 0 or 1, which an average of trees can give, has no log-odds; it counts as this far from it."""
+
+
+class RecalibratedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A fitted two-class model with recalibrated log-odds.
+
+    Parameters
+    ----------
+    base : estimator
+        Fitted; left as it is.
+    intercept : float
+        Added to the log-odds.
+    slope : float
+        Factor of the base's log-odds; positive.
+
+    Examples
+    --------
+    Twice the odds for everyone: one in three becomes one in two.
+
+    >>> from sklearn.dummy import DummyClassifier
+    >>> base = DummyClassifier(strategy="prior").fit([[0.0]] * 3, [0, 0, 1])
+    >>> moved = RecalibratedClassifier(base, intercept=float(np.log(2.0)))
+    >>> moved.predict_proba([[0.0]])[0].round(3).tolist()
+    [0.5, 0.5]
+    >>> moved.fit([[0.0]] * 3, [0, 0, 1])
+    Traceback (most recent call last):
+    poi_predict.errors.ModelError: A recalibrated model must not be fitted again; its recalibration belongs to ...
+    """
+
+    def __init__(self, base: BaseEstimator, intercept: float = 0.0, slope: float = 1.0) -> None:
+        self.base = base
+        self.intercept = intercept
+        self.slope = slope
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Both classes, as the base knows them."""
+        return np.asarray(self.base.classes_)
+
+    @property
+    def coef_(self) -> NDArray[np.float64]:
+        """Coefficients of a linear base, recalibrated; other bases have none."""
+        return np.asarray(self.slope * self.base.coef_, dtype=np.float64)
+
+    @property
+    def intercept_(self) -> NDArray[np.float64]:
+        """Intercept of a linear base, recalibrated; other bases have none."""
+        return np.asarray(self.intercept + self.slope * self.base.intercept_, dtype=np.float64)
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> NoReturn:  # noqa: ARG002
+        """Refuse: a refit in a resample would bring a recalibration that was learnt elsewhere.
+
+        Raises
+        ------
+        ModelError
+            Always.
+        """
+        raise ModelError(
+            "A recalibrated model must not be fitted again; its recalibration belongs to the base it was made for. "
+            "Fit the base, and recalibrate anew."
+        )
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return recalibrated log-odds of the second class, shape (n_women,)."""
+        check_is_fitted(self)
+        return np.asarray(self.intercept + self.slope * _base_log_odds(self.base, X), dtype=np.float64)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return recalibrated probabilities of both classes, shape (n_women, 2)."""
+        log_odds = self.decision_function(X)
+        return np.column_stack([expit(-log_odds), expit(log_odds)])
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the likelier class, shape (n_women,)."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(np.intp)])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        check_is_fitted(self.base)
+        return True
+
+
+def recalibrate_pipeline(pipeline: Pipeline, intercept: float, slope: float = 1.0) -> Pipeline:
+    """Return a pipeline with recalibrated log-odds; it shares the fitted parts of the one given.
+
+    A model that was recalibrated before is recalibrated further, in one step, not wrapped twice.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted, its last step named "model".
+    intercept, slope : float
+        Of the outcome's log-odds on the model's log-odds.
+
+    Raises
+    ------
+    ModelError
+        If the numbers are not finite, or the slope is not positive: the women would change their order.
+    """
+    if not (np.isfinite(intercept) and np.isfinite(slope) and slope > 0):
+        raise ModelError(
+            "A recalibration must have a finite intercept and a finite, positive slope; this one has not. "
+            "A model that ranks women the wrong way round cannot be mended by recalibration: develop another."
+        )
+    base = pipeline[-1]
+    if isinstance(base, RecalibratedClassifier):
+        intercept, slope = intercept + slope * base.intercept, slope * base.slope
+        base = base.base
+    return Pipeline([*pipeline.steps[:-1], ("model", RecalibratedClassifier(base, float(intercept), float(slope)))])
+
+
+def _base_log_odds(base: Any, X: ArrayLike) -> NDArray[np.float64]:
+    if hasattr(base, "decision_function"):
+        return np.asarray(base.decision_function(X), dtype=np.float64)
+    p = np.asarray(base.predict_proba(X), dtype=np.float64)[:, 1]
+    return np.asarray(logit(np.clip(p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)), dtype=np.float64)

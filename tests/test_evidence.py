@@ -1,0 +1,238 @@
+"""The evidence of a training: rung, test against shuffled outcomes, centres, leakage, resumption."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poi_predict.modeling import Checkpoint
+from poi_predict.modeling.checkpoint import Stage
+from poi_predict.progress import Listener
+from poi_predict.study import Study, read_study
+from poi_predict.workflow import develop, train
+from support import CREATED
+
+
+@pytest.fixture(scope="module")
+def tested(quick_study: Study) -> Study:
+    """The quick study with enough permutations to hint at skill."""
+    return dataclasses.replace(
+        quick_study, validation=dataclasses.replace(quick_study.validation, permutations=19, repeats=1)
+    )
+
+
+def test_every_answer_is_in_the_assessment(demo_cohort: Path, quick_study: Study) -> None:
+    found = develop(quick_study, demo_cohort, n_jobs=1).assessment.as_dict()
+    assert found["ladder"]["rung"] in ("prespecified", "penalised")
+    assert set(found["ladder"]) >= {"rung", "reason", "next_n"}
+    assert found["skill"] in ("none", "weak", "shown")
+    assert found["skill_test"]["rule"]
+    assert found["null"]["c_statistic"]["p_value"] is not None
+    assert found["instability"]["n_refits"] == 20
+    assert found["brier_632_plus"]["estimate"] > 0
+    assert set(found["calibration_errors"]) == {"ici", "e50", "e90", "emax"}
+    assert found["sample_size"]["required"] > found["n_patients"]
+    assert {group["variable"] for group in found["subgroups"]} == {"age", "aetiology", "amenorrhea_months", "centre"}
+    suppressed = [group for group in found["subgroups"] if group["suppressed"]]
+    assert suppressed
+    assert all(group["c_statistic"]["estimate"] is None for group in suppressed)
+    assert len(found["internal_external"]["centres"]) == 6
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_leakage_ledger_is_counted_and_clear(demo_cohort: Path, quick_study: Study) -> None:
+    training = develop(quick_study, demo_cohort, n_jobs=1)
+    answers = {q["question"]: q for q in training.assessment.details["leakage"]["questions"]}
+    on_both = answers["Is the same woman on both sides of a split?"]
+    assert on_both["answer"] == "no"
+    counted = training.development.cross_validated.step_fits["ridge"]
+    n_fits = training.development.plan.folds.n_folds * training.development.plan.folds.n_repeats
+    assert counted == dict.fromkeys(("features", "impute", "scale", "model"), (n_fits, n_fits))
+
+
+def test_a_step_that_is_not_refitted_is_noticed(demo_cohort: Path, quick_study: Study) -> None:
+    """A pipeline that arrives with something learnt is not fitted anew, whatever clone does later."""
+    from poi_predict.modeling.evaluation import _is_fitted_anew  # noqa: PLC0415
+
+    training = develop(quick_study, demo_cohort, n_jobs=1)
+    fitted = training.development.primary
+    assert not _is_fitted_anew(fitted, fitted, "scale")
+    assert _is_fitted_anew(training.development.plan.candidates["ridge"], fitted, "scale")
+
+
+def test_shuffled_outcomes_give_no_verdict_of_skill(demo_cohort: Path, tested: Study, tmp_path: Path) -> None:
+    table = pd.read_csv(demo_cohort, dtype=str)
+    outcome = ["Menses resumed", "Months to menses", "Follow-up (months)"]
+    table[outcome] = table[outcome].sample(frac=1, random_state=12).to_numpy()
+    table.to_csv(tmp_path / "shuffled.csv", index=False)
+    assessment = develop(tested, tmp_path / "shuffled.csv", n_jobs=1).assessment
+    assert assessment.details["skill"] == "none"
+    assert assessment.champion is None
+
+
+def own_study(folder: Path, extra: str = "", permutations: int = 3) -> Study:
+    (folder / "study.toml").write_text(
+        """
+[study]
+name = "own"
+[columns]
+patient_id = "id"
+[variables.x]
+kind = "continuous"
+[variables.z]
+kind = "continuous"
+[variables.done]
+kind = "binary"
+role = "outcome"
+[endpoint]
+event = "done"
+[predictors]
+use = ["x", "z"]
+[models]
+candidates = ["prevalence", "ridge", "firth"]
+primary = "ridge"
+"""
+        + extra
+        + """
+[validation]
+folds = 5
+repeats = 1
+bootstrap = 20
+"""
+        + f"permutations = {permutations}\n",
+        encoding="utf-8",
+    )
+    return read_study(folder / "study.toml")
+
+
+def own_cohort(folder: Path, n: int, events: int, signal: float, **columns: object) -> Path:
+    rng = np.random.default_rng(8)
+    done = np.zeros(n, dtype=int)
+    done[rng.choice(n, events, replace=False)] = 1
+    table = {"id": np.arange(n), "x": (rng.normal(0, 1, n) + signal * done).round(4), "z": rng.normal(0, 1, n).round(4)}
+    pd.DataFrame({**table, "done": done, **columns}).to_csv(folder / "own.csv", index=False)
+    return folder / "own.csv"
+
+
+def test_a_strong_signal_is_shown(tmp_path: Path) -> None:
+    assessment = develop(own_study(tmp_path, permutations=99), own_cohort(tmp_path, 150, 50, 1.2), n_jobs=1).assessment
+    assert assessment.details["skill"] == "shown"
+    assert assessment.champion == "ridge"
+
+
+def test_eight_events_give_the_prevalence_and_nothing_else(tmp_path: Path) -> None:
+    study = own_study(tmp_path)
+    run = train(study, own_cohort(tmp_path, 60, 8, 1.5), tmp_path / "out", n_jobs=1, track=False, created=CREATED)
+    assessment = run.training.assessment
+    assert assessment.details["ladder"]["rung"] == "prevalence"
+    assert (assessment.primary, assessment.champion, assessment.details["skill"]) == ("prevalence", None, "none")
+    assert assessment.details["sample_size"]["prevalence_interval"]["wilson"]["ci_low"] is not None
+
+
+def test_overriding_the_ladder_brands_everything(tmp_path: Path) -> None:
+    study = own_study(tmp_path, "override_ladder = true\n")
+    run = train(study, own_cohort(tmp_path, 60, 8, 0.0), tmp_path / "out", n_jobs=1, track=False, created=CREATED)
+    assert run.training.assessment.primary == "ridge"
+    assert "LADDER OVERRIDDEN" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").upper()
+    assert "LADDER OVERRIDDEN" in (tmp_path / "out" / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8").upper()
+    assert any("LADDER OVERRIDDEN" in warning for warning in run.training.assessment.warnings)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"centre": "A"}, "one centre only"),
+        ({"centre": ["A"] * 90 + ["B"] * 10}, None),
+        ({}, "does not say"),
+    ],
+)
+def test_centres_that_cannot_be_left_out_are_said_so(
+    columns: dict[str, object], said: str | None, tmp_path: Path
+) -> None:
+    cohort = own_cohort(tmp_path, 100, 40, 1.0, **columns)
+    table = pd.read_csv(cohort)
+    if said is None:  # the second centre has no event at all
+        table = table.sort_values("done", ascending=False)
+        table["centre"] = columns["centre"]
+        table.to_csv(cohort, index=False)
+    found = develop(own_study(tmp_path), cohort, n_jobs=1).assessment.details["internal_external"]
+    if said is not None:
+        assert said in found["reason"]
+        return
+    second = found["centres"][1]
+    assert second["events"] == 0
+    assert second["c_statistic"]["estimate"] is None
+    assert second["c_statistic"]["reason"]
+
+
+@pytest.mark.parametrize("kind", ["constant", "separated"])
+def test_degenerate_predictors_end_in_words_not_in_a_traceback(kind: str, tmp_path: Path) -> None:
+    cohort = own_cohort(tmp_path, 80, 40, 0.0)
+    table = pd.read_csv(cohort)
+    table["x"] = 1.0 if kind == "constant" else table["done"] * 10.0
+    table.to_csv(cohort, index=False)
+    found = train(own_study(tmp_path), cohort, tmp_path / "out", n_jobs=1, track=False, created=CREATED)
+    text = json.dumps(found.training.assessment.as_dict(), allow_nan=False)
+    assert "NaN" not in text
+    c = found.training.assessment.candidate("ridge").metrics["c_statistic"].estimate
+    assert c > 0.99 if kind == "separated" else c < 0.7
+
+
+def test_several_imputations_explain_and_store_like_any_model(
+    demo_cohort: Path, quick_study: Study, tmp_path: Path
+) -> None:
+    study = dataclasses.replace(quick_study, models=dataclasses.replace(quick_study.models, imputations=3))
+    run = train(study, demo_cohort, tmp_path / "out", n_jobs=1, track=False, created=CREATED)
+    explanation = run.training.explanation
+    p = run.training.development.p_apparent[run.training.assessment.primary]
+    np.testing.assert_allclose(explanation.probability, p, atol=1e-6)
+
+
+def test_an_interrupted_training_goes_on_where_it_stopped(
+    demo_cohort: Path, quick_study: Study, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    def interrupt(stage: str, done: int, _total: int) -> None:
+        if stage == "Bootstrap refits" and done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(quick_study, demo_cohort, out, n_jobs=1, track=False, created=CREATED, listener=Listener(interrupt))
+    assert not out.exists()
+    said: list[str] = []
+    stages: list[tuple[str, int]] = []
+    train(
+        quick_study,
+        demo_cohort,
+        out,
+        n_jobs=1,
+        track=False,
+        created=CREATED,
+        listener=Listener(lambda stage, done, _total: stages.append((stage, done)), said.append),
+    )
+    assert any("Going on" in line for line in said)
+    assert next(done for stage, done in stages if stage == "Bootstrap refits") == 8
+    assert "Cross-validation" not in {stage for stage, _ in stages}
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["out"]  # what was kept is cleared away
+    for name in ("assessment.json", "bundle/refits.skops", "predictions.parquet", "report.html"):
+        assert (out / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_a_damaged_or_foreign_result_is_not_taken_up(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "stage")
+    stage.save(0, np.array([0.2, 0.4]))
+    np.testing.assert_array_equal(stage.load(0), [0.2, 0.4])
+    (tmp_path / "stage" / "000000.npy").write_bytes(b"\x93NUMPY")
+    assert stage.load(0) is None
+    assert stage.load(1) is None
+    one, other = (Checkpoint.beside(tmp_path / "out", {"data": text}) for text in ("a", "b"))
+    assert one.folder != other.folder
+    shutil.rmtree(tmp_path / "stage")
