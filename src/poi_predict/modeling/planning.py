@@ -106,6 +106,14 @@ def _impute_multiply(pipeline: Pipeline, n_imputations: int, random_state: int) 
     """Replace imputation, scaling and model of a linear pipeline by several completed tables and their models."""
     steps = [
         ("features", pipeline.named_steps["features"]),
-        ("model", MultiplyImputed(pipeline[-1], n_imputations=n_imputations, random_state=random_state)),
+        (
+            "model",
+            MultiplyImputed(
+                pipeline[-1],
+                n_imputations=n_imputations,
+                imputer=pipeline.named_steps["impute"],
+                random_state=random_state,
+            ),
+        ),
     ]
     return Pipeline(steps).set_output(transform="pandas")
