@@ -67,4 +67,5 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf demo mlruns mlartifacts mlflow.db* models/*/ build dist src/*.egg-info
+	rm -rf demo mlruns mlartifacts mlflow.db* build dist src/*.egg-info .*.resume-* models/.*.resume-*
+	find models -mindepth 1 -maxdepth 1 -type d ! -name 'reference-*' -exec rm -rf {} +
