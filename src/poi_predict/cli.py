@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 EXIT_INPUT, EXIT_DEFECT, EXIT_INTERRUPTED = 2, 1, 130
+INTERRUPTED = "Interrupted; nothing half-written was left. The same training goes on where it stopped."
 
 app = typer.Typer(
     name="poi-predict",
@@ -161,13 +162,18 @@ def options(
 
 def main() -> NoReturn:
     """Run the command line and turn every ending into its exit code."""
+    code: object = 0
     try:
         app()
+    except SystemExit as ended:
+        code = ended.code
+        if code == EXIT_INTERRUPTED:  # typer ends so, without a word
+            _complain(INTERRUPTED)
     except PoiPredictError as error:
         _complain(str(error))
         code = EXIT_INPUT
     except KeyboardInterrupt:
-        _complain("Interrupted; nothing half-written was left. The same training goes on where it stopped.")
+        _complain(INTERRUPTED)
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -178,7 +184,7 @@ def main() -> NoReturn:
             f"{_origin(error.__traceback__)}. Nothing half-written was left. Please report it."
         )
         code = EXIT_DEFECT
-    sys.exit(code)
+    sys.exit(code)  # type: ignore[arg-type]
 
 
 def _origin(traceback: TracebackType | None) -> str:

@@ -268,7 +268,8 @@ def build_null_section(
         + ".",
         "Grey: runs with shuffled outcomes. Blue: the real run. Skill shows where blue stands clear of grey.",
     )
-    note = f"Rule of the verdict: {test.get('rule') or RULE}. Only the log-loss reduction decides; the rest is shown."
+    rule = str(test.get("rule") or RULE).rstrip(".")
+    note = f"Rule of the verdict: {rule}. The other metrics are shown beside it."
     table = SectionTable("Observed, and under shuffled outcomes", pd.DataFrame(rows), note)
     return Section("Could this be chance?", (text, *said), (table,), (figure,), after="verdict")
 
