@@ -114,7 +114,7 @@ def _guidelines(training: Training, content: ReportContent) -> dict[str, str]:
 def _study_facts(training: Training, content: ReportContent) -> dict[str, Any]:
     """Say what the study and its data are, in the words that the guidelines take up."""
     study, analysis, assessment = training.study, training.analysis, training.assessment
-    codebook, predictors = study.codebook, study.features.predictors
+    codebook, predictors, horizon = study.codebook, study.features.predictors, study.endpoint.horizon_months
     n_errors, n_warnings = len(training.cohort.findings.errors), len(training.cohort.findings.warnings)
     missing = analysis.data[[name for name in predictors if name in analysis.data]].isna().any().sum()
     return {
@@ -122,7 +122,7 @@ def _study_facts(training: Training, content: ReportContent) -> dict[str, Any]:
         "question": study.question,
         "population": study.population.rstrip("."),
         "endpoint": study.endpoint_label,
-        "horizon_months": study.endpoint.horizon_months,
+        "horizon_months": None if horizon is None else f"{horizon:g}",
         "study_name": study.name,
         "study_sha256": study.sha256,
         "source_file": training.cohort.source_name,
