@@ -23,7 +23,7 @@ def test_frame_without_a_column_is_refused(report, frames):
     "value",
     [
         "/home/clinic/cohort.csv",
-        "read from /work/main/cohort.csv",
+        "read from /srv/clinic/cohort.csv",
         r"C:\clinic\cohort.csv",
         "sqlite:////srv/x/mlflow.db",
     ],
