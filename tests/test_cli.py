@@ -81,7 +81,7 @@ def study(tmp_path: Path) -> Path:
 def test_help_names_the_commands_and_loads_nothing_heavy(run: Run) -> None:
     answer = run("--help")
     assert answer.returncode == 0
-    for command in ("simulate", "check", "train", "score", "explain", "ui"):
+    for command in ("simulate", "check", "train", "validate", "score", "explain", "ui"):
         assert command in answer.stdout
     heavy = "import poi_predict.cli" + LIST_HEAVY
     loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)

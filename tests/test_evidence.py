@@ -192,6 +192,9 @@ def test_several_imputations_explain_and_store_like_any_model(
     explanation = run.training.explanation
     p = run.training.development.p_apparent[run.training.assessment.primary]
     np.testing.assert_allclose(explanation.probability, p, atol=1e-6)
+    coefficients = pd.read_csv(tmp_path / "out" / "coefficients.csv")
+    assert {"column", "log_odds", "std_error", "fraction_missing"} <= set(coefficients)
+    assert coefficients["fraction_missing"].dropna().between(0, 1).all()
 
 
 def test_an_interrupted_training_goes_on_where_it_stopped(

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from poi_predict.modeling import CATALOG, linear_terms
+from poi_predict.modeling import CATALOG, linear_terms, pool_coefficients
 from poi_predict.report import (
     StudyText,
     build_report_content,
@@ -45,7 +45,8 @@ class RunPages:
     card : str
         The model card, Markdown; kept in the bundle.
     others : mapping of str to str
-        Further files by name: the guidelines and, for a linear model, its equation.
+        Further files by name: the guidelines and, for a linear model, its equation or, over several
+        imputations, its pooled coefficients.
     """
 
     content: ReportContent
@@ -78,6 +79,9 @@ def build_run_pages(training: Training, provenance: Provenance) -> RunPages:
         content = replace(content, extra_sections=(*content.extra_sections, build_equation_section(equation)))
         others["equation.json"] = json.dumps(equation.as_dict(), indent=2, ensure_ascii=False) + "\n"
         others["equation.txt"] = equation.text() + "\n"
+    pooled = pool_coefficients(training.development.primary, training.development.data)
+    if pooled is not None:
+        others["coefficients.csv"] = pooled.to_csv(index=False, lineterminator="\n")
     return RunPages(content, render_report(content), render_model_card(content), others)
 
 

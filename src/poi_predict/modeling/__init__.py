@@ -4,6 +4,7 @@ from poi_predict.modeling.appraisal import appraise, describe_sample_size, make_
 from poi_predict.modeling.assessing import CORRECTED_SUFFIX, assess_development
 from poi_predict.modeling.catalog import CATALOG, CandidateSpec, build_pipeline
 from poi_predict.modeling.checkpoint import Checkpoint
+from poi_predict.modeling.coefficients import pool_coefficients
 from poi_predict.modeling.development import (
     Development,
     DevelopmentPlan,
@@ -77,6 +78,7 @@ __all__ = [
     "linear_terms",
     "make_groupings",
     "plan_development",
+    "pool_coefficients",
     "predict_response",
     "recalibrate_pipeline",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from poi_predict.report import tables
 from poi_predict.report.external_sections import build_sections, show_figure
 from poi_predict.report.formatting import format_number, format_percent
-from poi_predict.report.page import _environment, _view_section
+from poi_predict.report.page import make_environment, view_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,12 +201,12 @@ def build_external_content(
 def render_external_report(content: ExternalContent) -> str:
     """Return the report as a self-contained HTML page: no script, no network, no identifier."""
     return (
-        _environment()
+        make_environment()
         .get_template("external.html.j2")
         .render(
             content=content,
             attrition=tables.view_attrition(content.attrition),
-            sections=[_view_section(section, f"x{index}") for index, section in enumerate(content.sections)],
+            sections=[view_section(section, f"x{index}") for index, section in enumerate(content.sections)],
         )
     )
 

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     from poi_predict.report.content import PatientContent, ReportContent, Section
 
-__all__ = ["SKILL_WORDS", "render_model_card", "render_patient_page", "render_report"]
+__all__ = [
+    "SKILL_WORDS",
+    "make_environment",
+    "render_model_card",
+    "render_patient_page",
+    "render_report",
+    "view_section",
+]
 
 SKILL_WORDS = {
     "none": "No skill shown",
@@ -56,7 +63,8 @@ class SectionView:
 
 
 @cache
-def _environment() -> Environment:
+def make_environment() -> Environment:
+    """Return the templates' environment: everything escaped, an unknown name an error."""
     environment = Environment(
         loader=PackageLoader("poi_predict.report", "templates"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
@@ -96,14 +104,14 @@ def render_report(content: ReportContent) -> str:
     """
     sections = {
         place: [
-            _view_section(section, f"x{index}")
+            view_section(section, f"x{index}")
             for index, section in enumerate(content.extra_sections)
             if section.after == place
         ]
         for place in ("verdict", "data", "performance", "explanation", "end")
     }
     return (
-        _environment()
+        make_environment()
         .get_template("report.html.j2")
         .render(
             content=content,
@@ -127,7 +135,7 @@ def render_model_card(content: ReportContent) -> str:
     After Mitchell and others (2019, doi:10.1145/3287560.3287596). Text is escaped: no cell breaks the table.
     """
     return (
-        _environment()
+        make_environment()
         .get_template("model_card.md.j2")
         .render(
             content=content,
@@ -149,7 +157,7 @@ def render_patient_page(content: PatientContent) -> str:
     low, high = _bounds(content)
     rows, rest = _factor_rows(content.factors)
     return (
-        _environment()
+        make_environment()
         .get_template("patient.html.j2")
         .render(
             content=content,
@@ -160,7 +168,7 @@ def render_patient_page(content: PatientContent) -> str:
             waterfall=picture_waterfall(content),
             rows=rows,
             rest=rest,
-            sections=[_view_section(section, f"x{index}") for index, section in enumerate(content.extra_sections)],
+            sections=[view_section(section, f"x{index}") for index, section in enumerate(content.extra_sections)],
         )
     )
 
@@ -212,7 +220,8 @@ def _methods(performance: pd.DataFrame) -> list[str]:
     return [sentence[0].upper() + sentence[1:] for sentence in sentences]
 
 
-def _view_section(section: Section, slug: str) -> SectionView:
+def view_section(section: Section, slug: str) -> SectionView:
+    """Return a section as its template takes it, the figures drawn."""
     figures = tuple(
         FigureView(svg_markup(each.figure, f"{slug}-f{index}", each.alt), each.caption, each.how_to_read)
         for index, each in enumerate(section.figures)

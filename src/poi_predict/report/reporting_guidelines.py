@@ -18,7 +18,7 @@ import pandas as pd
 
 from poi_predict.report.content import Section, SectionTable
 from poi_predict.report.formatting import is_missing
-from poi_predict.report.page import _environment
+from poi_predict.report.page import make_environment
 from poi_predict.report.readiness_checks import CHECKS, NO_INFORMATION, REVIEWER, Checked
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def _render(template: str, content: GuidelineContent) -> str:
     for each in content.questions:
         domains[each.part].setdefault(each.domain, []).append(each)
     return (
-        _environment()
+        make_environment()
         .get_template(template)
         .render(
             content=content,
