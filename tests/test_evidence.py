@@ -15,7 +15,7 @@ from poi_predict.modeling import Checkpoint
 from poi_predict.modeling.checkpoint import Stage
 from poi_predict.progress import Listener
 from poi_predict.study import Study, read_study
-from poi_predict.workflow import develop, train
+from poi_predict.workflow import develop, score, train
 from support import CREATED
 
 
@@ -239,3 +239,12 @@ def test_a_damaged_or_foreign_result_is_not_taken_up(tmp_path: Path) -> None:
     one, other = (Checkpoint.beside(tmp_path / "out", {"data": text}) for text in ("a", "b"))
     assert one.folder != other.folder
     shutil.rmtree(tmp_path / "stage")
+
+
+def test_a_small_model_asks_for_few_variables(tmp_path: Path) -> None:
+    run = train(own_study(tmp_path), own_cohort(tmp_path, 60, 14, 1.0), tmp_path / "out", n_jobs=1, track=False)
+    assert run.training.assessment.primary == "prespecified"
+    table = pd.read_csv(tmp_path / "own.csv").drop(columns=["z", "done"])
+    table.to_csv(tmp_path / "new.csv", index=False)
+    scored = score(str(tmp_path / "out" / "bundle"), tmp_path / "new.csv", tmp_path / "scores.csv")
+    assert len(scored.scores) == 60

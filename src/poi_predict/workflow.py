@@ -224,7 +224,7 @@ def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
             build_contract(
                 study.name,
                 asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
-                study.features.predictors,
+                _variables_used(training),
                 study.codebook,
                 study.reading,
                 training.analysis.data,
@@ -240,6 +240,12 @@ def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
         card=card,
         refits=training.development.refits.pipelines,
     )
+
+
+def _variables_used(training: Training) -> tuple[str, ...]:
+    """Return the clinical variables that the primary model reads: a small model asks a clinic for few."""
+    columns = training.development.primary.named_steps["features"].required_columns
+    return tuple(name for name in training.study.features.predictors if name in columns)
 
 
 def _dataset(cohort: Cohort) -> Dataset:

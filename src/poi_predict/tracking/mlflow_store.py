@@ -197,6 +197,11 @@ def _store(uri: str) -> Iterator[MlflowClient]:
             yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         except (MlflowException, OSError, SQLAlchemyError) as error:
             reason = str(error).strip().split("\n", 1)[0]
+            if "not found" in reason:
+                raise TrackingError(
+                    f"The store must hold what is asked for; it answered: {reason.rstrip('.')}. "
+                    f"The alias {CHAMPION} is given only where skill is shown; name a version, such as models:/NAME/1."
+                ) from error
             raise TrackingError(
                 f"The MLflow store must be reachable and writable; it answered: {reason} "
                 "Check MLFLOW_TRACKING_URI and the space on its disk, or train without tracking."
