@@ -5,10 +5,11 @@ READY := .venv/.ready
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lint types layers notebooks ui lock clean format
+.PHONY: help setup train reference test check lint types layers notebooks ui lock clean format
 
 help:
 	@echo "make train      set up, run the demo study, and say what was written where"
+	@echo "make reference  rebuild the models of published evidence alone (models/reference-*)"
 	@echo "make test       set up and run the tests"
 	@echo "make check      lint, types, import layers, tests, notebooks (what CI runs)"
 	@echo "make ui         open MLflow on 127.0.0.1"
@@ -29,6 +30,9 @@ $(READY): requirements.lock pyproject.toml
 
 train: $(READY)
 	@$(BIN)/python pipelines/train.py
+
+reference: $(READY)
+	@$(BIN)/python pipelines/reference.py
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q

@@ -33,9 +33,10 @@ simulate(n=160, seed=1, out=cohort)
 
 # %%
 study = read_study("menses_12m")
-study = dataclasses.replace(study, validation=ValidationSettings(folds=5, repeats=2, bootstrap=40, permutations=99, seed=1))
+quick = ValidationSettings(folds=5, repeats=2, bootstrap=40, permutations=99, seed=1)
+study = dataclasses.replace(study, validation=quick)
 study = dataclasses.replace(
-    study, models=dataclasses.replace(study.models, candidates=("prevalence", "firth", "ridge", "random_forest"))
+    study, models=dataclasses.replace(study.models, candidates=("prevalence", "evidence", "ridge", "random_forest"))
 )
 print(study.question)
 

@@ -23,6 +23,7 @@ from poi_predict.report.external import (
 )
 from poi_predict.scoring import Bundle, read_bundle, write_bundle
 from poi_predict.scoring.case_mix import ComparedWomen, compare_women
+from poi_predict.scoring.contract import REFERENCE
 from poi_predict.scoring.external import LabelledCohort, read_labelled_cohort
 from poi_predict.scoring.recalibrating import HISTORY, recalibrate_bundle
 from poi_predict.tracking import read_registered_bundle
@@ -188,6 +189,8 @@ def _development(bundle: Bundle) -> dict[str, Any]:
 
 def _warnings(bundle: Bundle, labelled: LabelledCohort, found: ExternalAssessment) -> tuple[str, ...]:
     said = []
+    if bundle.contract.is_reference:
+        said.append(f"The model is {REFERENCE}.")
     if labelled.n_rejected:
         said.append(
             f"{labelled.n_rejected} of {labelled.n_rows} rows break the model's contract and were rejected, not "

@@ -25,6 +25,7 @@ from poi_predict.cohort import (
 )
 from poi_predict.declaration import build_settings, read_range, read_table, read_tables, refuse_unknown
 from poi_predict.errors import StudyError
+from poi_predict.evidence import EvidenceSettings, build_evidence_settings
 from poi_predict.features import FeatureSettings
 from poi_predict.modeling import ModelingSettings
 from poi_predict.naming import suggest
@@ -35,9 +36,13 @@ __all__ = ["Study", "read_study", "shipped_studies"]
 
 T = TypeVar("T")
 SECTIONS = (
-    "study", "cohort", "columns", "variables", "endpoint", "inclusion", "predictors", "models",
+    "study", "cohort", "columns", "variables", "endpoint", "inclusion", "predictors", "evidence", "models",
     "validation", "tracking",
 )  # fmt: skip
+NO_EVIDENCE = (
+    'The candidate "evidence" borrows from the literature, so a study that names it must say for which outcome; it '
+    'does not. Add a section [evidence] with outcome = "menses" or "pregnancy", or leave the candidate out.'
+)
 VARIABLE_ROLES = ("baseline", "protocol", "outcome", "centre")
 KNOWN_AT = {"baseline": "baseline", "protocol": "treatment", "outcome": "follow_up", "centre": "baseline"}
 
@@ -66,6 +71,7 @@ class Study:
     inclusion: tuple[InclusionRule, ...]
     features: FeatureSettings
     models: ModelingSettings
+    evidence: EvidenceSettings | None
     validation: ValidationSettings
     tracking: TrackingSettings
     sha256: str
@@ -102,6 +108,7 @@ class Study:
             "inclusion": [rule.text for rule in self.inclusion],
             "predictors": asdict(self.features),
             "models": asdict(self.models),
+            "evidence": None if self.evidence is None else asdict(self.evidence),
             "validation": asdict(self.validation),
         }
 
@@ -193,13 +200,25 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
         endpoint=endpoint,
         inclusion=inclusion,
         features=features,
-        models=build_settings(ModelingSettings, read_table(raw, "models"), "models"),
+        models=_models(raw),
+        evidence=build_evidence_settings(read_table(raw, "evidence")) if "evidence" in raw else None,
         validation=build_settings(ValidationSettings, read_table(raw, "validation"), "validation"),
         tracking=build_settings(TrackingSettings, tracking, "tracking"),
         sha256=sha256,
     )
     _check_variables(study)
+    if study.models.needs_evidence and study.evidence is None:
+        raise StudyError(NO_EVIDENCE)
     return study
+
+
+def _models(raw: Mapping[str, Any]) -> ModelingSettings:
+    """Read the candidates; a study that borrows no evidence means others where it names none."""
+    said = dict(read_table(raw, "models"))
+    if "evidence" not in raw:
+        usual = ModelingSettings.without_evidence()
+        said = {"candidates": list(usual.candidates), "primary": usual.primary} | said
+    return build_settings(ModelingSettings, said, "models")
 
 
 def _check_variables(study: Study) -> None:

@@ -25,14 +25,18 @@ from poi_predict.explain import explain_predictions
 from poi_predict.features import input_columns
 from poi_predict.files import check_folder_is_ours, staged_file, staged_folder
 from poi_predict.modeling import (
+    EVIDENCE,
     Checkpoint,
+    Declared,
     TrainingData,
     appraise,
     assess_development,
+    describe_borrowing,
     describe_sample_size,
     develop_candidates,
     make_groupings,
     plan_development,
+    predict_contrast,
 )
 from poi_predict.outcomes import MARKER, Checked, Training, TrainingRun, describe_budget
 from poi_predict.progress import SILENT, Listener
@@ -41,6 +45,7 @@ from poi_predict.run_pages import build_run_pages
 from poi_predict.scoring import (
     Bundle,
     Scored,
+    add_centre,
     build_contract,
     build_provenance,
     check_table_suffix,
@@ -123,16 +128,12 @@ def develop(
     cohort = read_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
     analysis = build_analysis_set(cohort, study.inclusion, study.endpoint)
     columns = [name for name in input_columns(study.codebook, study.features.predictors) if name in analysis.data]
+    if study.models.needs_evidence and analysis.centre is not None:
+        columns.append("centre")
     data = TrainingData(analysis.data[columns], analysis.y_true, analysis.weight, analysis.patient)
-    plan = plan_development(
-        data,
-        study.codebook,
-        study.features,
-        study.models,
-        study.validation,
-        favourable=study.endpoint.favourable,
-        centre=analysis.centre,
-    )
+    favourable = study.endpoint.favourable
+    settings = (study.codebook, study.features, study.models, study.validation)
+    plan = plan_development(data, Declared(*settings, favourable, study.evidence), analysis.centre)
     for line in describe_budget(describe_sample_size(data, plan.ladder), plan.ladder, study.models.primary):
         listener.say(line)
     checkpoint = Checkpoint()
@@ -143,6 +144,10 @@ def develop(
             listener.say(f"Going on where an interrupted run stopped: {checkpoint.n_finished} resamples are finished.")
     development = develop_candidates(plan, data, n_jobs, listener.on_progress, checkpoint)
     details = appraise(development, make_groupings(analysis.data, study.codebook), study.suspect_predictors)
+    if EVIDENCE in development.fitted and study.evidence is not None:
+        listener.say("Weighing the borrowed evidence against the women of this cohort.")
+        borrowing, outcome = development.fitted[EVIDENCE], study.evidence.outcome
+        details["evidence"] = describe_borrowing(borrowing, data, study.codebook, outcome, seed=plan.seed)
     assessment = assess_development(
         development, study.name, synthetic=cohort.synthetic, level=study.validation.level, details=details
     )
@@ -221,14 +226,17 @@ def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
     return Bundle(
         pipeline=training.development.primary,
         contract=add_outcome_terms(
-            build_contract(
-                study.name,
-                asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
-                _variables_used(training),
-                study.codebook,
-                study.reading,
-                training.analysis.data,
-                synthetic=training.cohort.synthetic,
+            add_centre(
+                build_contract(
+                    study.name,
+                    asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
+                    _variables_used(training),
+                    study.codebook,
+                    study.reading,
+                    training.analysis.data,
+                    synthetic=training.cohort.synthetic,
+                ),
+                training.development.primary,
             ),
             study.codebook,
             study.reading,
@@ -299,6 +307,7 @@ def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, a
         "question": contract.endpoint["question"],
         "endpoint": contract.endpoint["label"],
         "synthetic": contract.synthetic,
+        "brands": contract.brands,
         "provenance": bundle.provenance.lines(),
     }
     content = build_patient_content(
@@ -308,6 +317,7 @@ def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, a
         explain_predictions(bundle.pipeline, row),
         cohort.codebook,
         model_facts,
+        contrast=predict_contrast(bundle.pipeline, row),
     )
     with staged_file(out) as partial:
         partial.write_text(render_patient_page(content), encoding="utf-8")

@@ -6,12 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import logit
+from sklearn.pipeline import Pipeline
 
 from poi_predict.cohort import read_codebook
 from poi_predict.errors import ModelError
 from poi_predict.explain import Explanation, explain_predictions
 from poi_predict.features import FeatureSettings, build_features
-from poi_predict.modeling import CATALOG, build_pipeline, fit_model, predict_response
+from poi_predict.modeling import (
+    CATALOG,
+    build_pipeline,
+    fit_model,
+    predict_response,
+    recalibrate_pipeline,
+)
+from poi_predict.modeling.borrowing import Arm, Marginal, Prior
+from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 
 PREDICTORS = ("age", "fsh", "amh", "amenorrhea_months", "cell_source", "adjuvant")
 
@@ -71,6 +80,53 @@ def test_a_woman_like_the_average_gets_the_baseline(women: tuple[pd.DataFrame, n
     average = pd.DataFrame({"age": [X["age"].mean()]})
     explanation = explain_predictions(pipeline, average)
     assert abs(explanation.attributions).max() < 1e-9
+
+
+@pytest.fixture(scope="module")
+def borrowed(women: tuple[pd.DataFrame, np.ndarray]) -> Pipeline:
+    """A model of these women and of published arms, which averages over its posterior."""
+    model = EvidenceLogisticRegression(
+        arms=(Arm("A01", "Mashayekhi", 4, 9, treated=True), Arm("NH02", "Paris", 117, 507, treated=False)),
+        priors=(Prior("treated", 0.0, 0.6), Prior("fsh__log", -1.1, 1.9)),
+        population=(Marginal(("fsh__log",), "log_normal", 66.0, 35.0, transform="log"),),
+    )
+    features = build_features(read_codebook(), FeatureSettings(predictors=PREDICTORS))
+    X, y = women
+    return fit_model(Pipeline([("features", features), ("model", model)]).set_output(transform="pandas"), X, y)
+
+
+def test_a_model_that_averages_over_its_posterior_shares_its_own_log_odds(
+    borrowed: Pipeline, women: tuple[pd.DataFrame, np.ndarray]
+) -> None:
+    X, _ = women
+    explanation = explain_predictions(borrowed, X)
+    p = predict_response(borrowed, X)
+    assert X["fsh"].isna().any()
+    np.testing.assert_allclose(explanation.probability, p, atol=1e-9)
+    mean_of_log_odds = borrowed[-1].decision_function(borrowed[:-1].transform(X))
+    assert np.abs(mean_of_log_odds - logit(p)).max() > 0.01  # so an explanation of that would miss the prediction
+    columns, baseline = borrowed[-1].compute_attributions(borrowed[:-1].transform(X))
+    assert explanation.baseline == baseline
+    np.testing.assert_allclose(explanation.attributions.sum(axis=1), columns.sum(axis=1), atol=1e-12)
+    assert set(explanation.variables) == set(PREDICTORS)
+
+
+def test_a_woman_of_whom_nothing_is_known_gets_no_reason(borrowed: Pipeline) -> None:
+    nothing = pd.DataFrame({name: [np.nan] for name in PREDICTORS}).astype({"cell_source": "str", "adjuvant": "str"})
+    explanation = explain_predictions(borrowed, nothing)
+    known = explain_predictions(borrowed, nothing.assign(fsh=20.0))
+    assert known.attributions[0, known.variables.index("fsh")] > 0.2
+    assert np.abs(explanation.attributions).sum() < np.abs(known.attributions).sum()
+
+
+def test_a_recalibrated_explanation_is_moved_and_stretched(
+    borrowed: Pipeline, women: tuple[pd.DataFrame, np.ndarray]
+) -> None:
+    X, _ = women
+    before, after = (explain_predictions(p, X) for p in (borrowed, recalibrate_pipeline(borrowed, 0.3, 0.8)))
+    np.testing.assert_allclose(after.attributions, 0.8 * before.attributions, atol=1e-12)
+    np.testing.assert_allclose(after.output, 0.3 + 0.8 * before.output, atol=1e-12)
+    assert after.baseline == pytest.approx(0.3 + 0.8 * before.baseline)
 
 
 def test_an_explanation_that_does_not_add_up_cannot_be_made() -> None:

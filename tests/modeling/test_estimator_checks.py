@@ -16,6 +16,7 @@ from poi_predict.modeling import (
     PlainLogistic,
     RidgeLogistic,
 )
+from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 
 TUNED = "the penalty is chosen over women, and a woman of weight three is one woman"
 
@@ -33,6 +34,7 @@ def expected_failures(estimator: object) -> dict[str, str]:
         FirthLogistic(),
         RidgeLogistic(),
         ElasticNetLogistic(n_penalties=3, folds=2),
+        EvidenceLogisticRegression(),
     ],
     expected_failed_checks=expected_failures,
 )

@@ -2,11 +2,39 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 
 from poi_predict.errors import ModelError
-from poi_predict.modeling import FittedModel, build_pipeline, fit_model, linear_terms, predict_response
+from poi_predict.modeling import (
+    FittedModel,
+    build_pipeline,
+    fit_model,
+    linear_terms,
+    predict_response,
+    recalibrate_pipeline,
+)
+from poi_predict.modeling.borrowing import Arm, Marginal, Prior
+from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
+
+ARMS = (
+    Arm("A01", "Mashayekhi", 4, 9, treated=True, marginals=(Marginal(("age__years",), "normal", 33.0, 4.0),)),
+    Arm("NH02", "Paris", 117, 507, treated=False),
+)
+FIELD = (
+    Marginal(("age__years",), "truncated_normal", 32.0, 6.0, 18.0, 40.0),
+    Marginal(("fsh__log",), "log_normal", 66.0, 35.0, transform="log"),
+)
+
+
+def borrow(women) -> Pipeline:
+    """The model of women and published arms, unfitted."""
+    priors = (Prior("treated", 0.0, 0.6), Prior("fsh__log", -1.1, 1.9))
+    model = EvidenceLogisticRegression(arms=ARMS, priors=priors, population=FIELD)
+    return Pipeline([("features", women.features), ("model", model)]).set_output(transform="pandas")
 
 
 @pytest.fixture
@@ -93,3 +121,57 @@ def test_without_refits_there_is_no_interval(women, ridge) -> None:
     assert np.isnan(model.predict_interval(women.X)).all()
     with pytest.raises(ModelError, match="coverage must be between 0 and 1"):
         model.predict_interval(women.X, coverage=95)
+
+
+def test_a_model_that_knows_how_sure_it_is_gives_its_own_interval(women) -> None:
+    fitted = fit_model(borrow(women), women.X, women.y, women.weight)
+    model = FittedModel("evidence", fitted)
+    own = fitted[-1].predict_interval(fitted[:-1].transform(women.X), 0.8)
+    np.testing.assert_array_equal(model.predict_interval(women.X, 0.8), own)
+    narrow, wide = (np.diff(model.predict_interval(women.X, level)) for level in (0.5, 0.95))
+    assert (narrow < wide).all()
+    point = model.predict_response(women.X)
+    assert ((own[:, 0] <= point) & (point <= own[:, 1])).all()
+    refits = (fit_model(borrow(women), women.X.iloc[:60], women.y[:60]),)
+    with_refits = FittedModel("evidence", fitted, refits)
+    np.testing.assert_array_equal(with_refits.predict_interval(women.X, 0.8), own)
+    assert model.predict_interval(women.X.head(0)).shape == (0, 2)
+    with pytest.raises(ModelError, match="coverage must be between 0 and 1"):
+        model.predict_interval(women.X, coverage=95)
+
+
+@pytest.mark.parametrize(("intercept", "slope"), [(0.7, 1.0), (-0.4, 0.6), (0.0, 1.8)])
+def test_a_recalibrated_model_moves_its_own_interval_along(women, intercept: float, slope: float) -> None:
+    fitted = fit_model(borrow(women), women.X, women.y, women.weight)
+    before = FittedModel("evidence", fitted).predict_interval(women.X)
+    after = FittedModel("evidence", recalibrate_pipeline(fitted, intercept, slope)).predict_interval(women.X)
+    np.testing.assert_allclose(logit(after), intercept + slope * logit(before), atol=1e-9)
+
+
+def test_a_model_that_centres_its_columns_itself_is_an_equation_in_their_units(women) -> None:
+    fitted = fit_model(borrow(women), women.X, women.y, women.weight)
+    known = fitted[:-1].transform(women.X.dropna())
+    terms = linear_terms(fitted)
+    np.testing.assert_array_equal(terms.scale, 1.0)
+    assert dict(zip(terms.names, terms.centre, strict=True)) == fitted[-1].centre_
+    said = terms.raw_intercept + known[list(terms.names)].to_numpy() @ terms.raw_coefficients
+    np.testing.assert_allclose(said, fitted[-1].decision_function(known), atol=1e-10)
+
+
+def test_a_model_whose_columns_are_nowhere_centred_is_no_equation(women) -> None:
+    plain = Pipeline([("impute", SimpleImputer()), ("model", LogisticRegression())]).fit(women.X[["age"]], women.y)
+    with pytest.raises(ModelError, match="about the centre of its columns"):
+        linear_terms(plain)
+
+
+def test_a_model_that_borrows_needs_no_women_of_both_outcomes(women) -> None:
+    few = women.X.head(12)
+    all_responded, none_did = (fit_model(borrow(women), few, np.full(12, outcome)) for outcome in (1, 0))
+    assert (predict_response(all_responded, women.X) > predict_response(none_did, women.X) + 0.05).all()
+    with pytest.raises(ModelError, match="women who responded and women who did not"):
+        fit_model(build_pipeline("ridge", women.features, monotone={}, random_state=0), few, np.ones(12))
+
+
+def test_a_model_that_borrows_still_refuses_what_is_no_outcome(women) -> None:
+    with pytest.raises(ModelError, match="An outcome must be 0 or 1"):
+        fit_model(borrow(women), women.X, women.y * 2)

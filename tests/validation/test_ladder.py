@@ -85,11 +85,25 @@ def test_what_a_rung_needs_is_rileys():
     assert ladder.next_n == n["flexible"]
 
 
-def test_evidence_has_a_place_and_is_never_chosen():
+def test_published_evidence_carries_a_model_where_women_are_too_few():
+    without, with_evidence = climb(8, 60), climb(8, 60, has_evidence=True)
+    assert (without.rung, without.primary_for("evidence")) == ("prevalence", "prevalence")
+    assert (with_evidence.rung, with_evidence.primary_for("ridge")) == ("evidence", "evidence")
+    assert with_evidence.next_n == without.next_n == 75
+    assert "published evidence" in with_evidence.reason
+    assert with_evidence.rungs[1].as_dict()["supported"]
+
+
+def test_more_women_never_take_the_evidence_away():
+    for events, n in ((12, 60), (80, 240), (900, 2400)):
+        ladder = climb(events, n, has_evidence=True)
+        assert ladder.rung == climb(events, n).rung
+        assert ladder.primary_for("evidence") == "evidence"
+
+
+def test_without_published_evidence_its_rung_is_not_supported():
     evidence = climb(900, 2400).rungs[1]
     assert (evidence.rung, evidence.supported, evidence.n) == ("evidence", False, None)
-    assert "not part of this version" in evidence.needs
-    assert "evidence" not in RUNG_OF_CANDIDATE.values()
 
 
 def test_women_are_counted_not_courses():

@@ -96,7 +96,8 @@ def draw_women(n: int, n_centres: int, rng: np.random.Generator) -> pd.DataFrame
         One row per woman, nothing missing but what does not apply (months since the last menses of a woman
         who never had any); `amh` is NaN where no assay detects it.
     """
-    published = _Published(read_baseline_distributions(), read_prognostic_factors(), read_protocols())
+    whole = read_protocols().dropna(subset=["route", "adjuvant", "n_treatments_max"])  # the others say too little
+    published = _Published(read_baseline_distributions(), read_prognostic_factors(), whole)
     ranks = _draw_ranks(n, published, rng)
     women = pd.DataFrame({"centre": _draw_centres(n, n_centres, rng)})
     women["aetiology"] = _draw_aetiology(n, published, rng)

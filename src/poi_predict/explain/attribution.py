@@ -3,7 +3,8 @@
 Shapley values of the fitted model (Lundberg & Lee 2017, arXiv:1705.07874) are computed on the derived
 columns and summed back to the clinical variable each column came from. No background sample is kept:
 a linear model's reference is the training mean, which the scaler holds; a tree's is in its node
-weights (Lundberg et al. 2020, doi 10.1038/s42256-019-0138-9). So an explanation needs no patient row.
+weights (Lundberg et al. 2020, doi 10.1038/s42256-019-0138-9); a model of the published evidence shares
+its own log-odds out, about the average woman of the field. So an explanation needs no patient row.
 """
 
 from __future__ import annotations
@@ -151,7 +152,10 @@ def _recalibrate(base: Explanation, model: RecalibratedClassifier) -> Explanatio
 
 
 def _explain_columns(model: Any, columns: pd.DataFrame) -> Explanation:
-    if hasattr(model, "compute_contributions"):  # a mean over multiple imputations, on the probability scale
+    if hasattr(model, "compute_attributions"):  # a mean over a posterior, shared out on the log-odds scale
+        contribution, baseline = model.compute_attributions(columns)
+        names, on_log_odds = [str(c) for c in columns.columns], True
+    elif hasattr(model, "compute_contributions"):  # a mean over multiple imputations, on the probability scale
         contribution, baseline = model.compute_contributions(columns)
         names, on_log_odds = model.get_column_names(), False
     else:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from poi_predict.errors import ModelError, StudyError
 from poi_predict.features.aetiology import place_aetiology
 from poi_predict.features.builder import FeatureBuilder, NumericBuilder
+from poi_predict.features.centre_codes import CentreCodes
 from poi_predict.features.generic import place_by_kind
 from poi_predict.features.origin import is_companion, origin_of
 from poi_predict.features.ovarian_reserve import place_ovarian_reserve
@@ -49,6 +50,8 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     builders : list of (str, FeatureBuilder, list of str)
         Domain, builder, and the columns of the canonical table that the builder takes.
+    blank_empty : bool
+        Whether derived columns without any value at fit become 0 for every woman; otherwise they stay missing.
 
     Attributes
     ----------
@@ -56,19 +59,22 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         The same, with fitted builders.
     empty_ : ndarray of bool, shape (n_columns,)
         Derived columns without any value at fit. They tell nothing and are 0 for every woman: not every
-        learner bears a column that is missing throughout.
+        learner bears a column that is missing throughout. All False without `blank_empty`.
     """
 
     builders_: list[tuple[str, FeatureBuilder, list[str]]]
     empty_: NDArray[np.bool_]
 
-    def __init__(self, builders: list[tuple[str, FeatureBuilder, list[str]]]) -> None:
+    def __init__(self, builders: list[tuple[str, FeatureBuilder, list[str]]], *, blank_empty: bool = True) -> None:
         self.builders = builders
+        self.blank_empty = blank_empty
 
     @property
     def required_columns(self) -> list[str]:
-        """Columns that a table must hold: the predictors, their companions aside."""
-        columns = (name for _, _, columns in self.builders for name in columns)
+        """Columns that a table must hold: the predictors, their companions and the centre aside."""
+        columns = (
+            name for _, builder, columns in self.builders if not isinstance(builder, CentreCodes) for name in columns
+        )
         return list(dict.fromkeys(name for name in columns if not is_companion(name)))
 
     def monotone_signs(self) -> dict[str, int]:
@@ -141,7 +147,7 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.builders_.append((domain, fitted, columns))
             blocks.append(fitted.derive(values))
         derived = np.hstack(blocks)
-        self.empty_ = np.isnan(derived).all(axis=0)
+        self.empty_ = np.isnan(derived).all(axis=0) & self.blank_empty
         derived[:, self.empty_] = 0.0
         return derived
 
@@ -227,7 +233,7 @@ def _predictors(codebook: Codebook, names: Sequence[str]) -> list[Variable]:
 
 def _read(X: pd.DataFrame, columns: list[str], dtype: type) -> NDArray[Any]:
     """Return columns as one array; an absent companion means that no value is below the limit."""
-    values: NDArray[Any] = np.zeros((len(X), len(columns)), dtype=dtype)
+    values: NDArray[Any] = np.full((len(X), len(columns)), None if dtype is object else 0.0, dtype=dtype)
     for position, name in enumerate(columns):
         if name in X.columns:
             column = X[name]

@@ -2,6 +2,7 @@
 
 from poi_predict.modeling.appraisal import appraise, describe_sample_size, make_groupings
 from poi_predict.modeling.assessing import CORRECTED_SUFFIX, assess_development
+from poi_predict.modeling.borrowed_details import describe_borrowing, predict_contrast
 from poi_predict.modeling.catalog import CATALOG, CandidateSpec, build_pipeline
 from poi_predict.modeling.checkpoint import Checkpoint
 from poi_predict.modeling.coefficients import pool_coefficients
@@ -28,13 +29,21 @@ from poi_predict.modeling.fitting import (
 )
 from poi_predict.modeling.imputation import GaussianImputer
 from poi_predict.modeling.linear import LinearClassifier, PlainLogistic
-from poi_predict.modeling.planning import plan_development
+from poi_predict.modeling.planning import Declared, plan_development
 from poi_predict.modeling.recalibrated import RecalibratedClassifier, recalibrate_pipeline
 from poi_predict.modeling.ridge import RidgeLogistic
-from poi_predict.modeling.settings import ModelingSettings
+from poi_predict.modeling.settings import EVIDENCE, ModelingSettings
 
 TRUSTED_TYPES = (
+    "poi_predict.modeling.borrowing.arms.Arm",
+    "poi_predict.modeling.borrowing.arms.Marginal",
+    "poi_predict.modeling.borrowing.arms.Prior",
+    "poi_predict.modeling.borrowing.design.Design",
+    "poi_predict.modeling.borrowing.joint.JointFit",
+    "poi_predict.modeling.borrowing.posterior.Posterior",
+    "poi_predict.modeling.borrowing.women.Moments",
     "poi_predict.modeling.elastic_net.ElasticNetLogistic",
+    "poi_predict.modeling.evidence_logistic.EvidenceLogisticRegression",
     "poi_predict.modeling.firth.FirthLogistic",
     "poi_predict.modeling.imputation.GaussianImputer",
     "poi_predict.modeling.imputed.MultiplyImputed",
@@ -48,11 +57,13 @@ TRUSTED_TYPES = (
 __all__ = [
     "CATALOG",
     "CORRECTED_SUFFIX",
+    "EVIDENCE",
     "TRUSTED_TYPES",
     "BootstrapRefits",
     "CandidateSpec",
     "Checkpoint",
     "CrossValidated",
+    "Declared",
     "Development",
     "DevelopmentPlan",
     "ElasticNetLogistic",
@@ -72,6 +83,7 @@ __all__ = [
     "build_pipeline",
     "compute_profile_interval",
     "cross_validate",
+    "describe_borrowing",
     "describe_sample_size",
     "develop_candidates",
     "fit_model",
@@ -79,6 +91,7 @@ __all__ = [
     "make_groupings",
     "plan_development",
     "pool_coefficients",
+    "predict_contrast",
     "predict_response",
     "recalibrate_pipeline",
 ]

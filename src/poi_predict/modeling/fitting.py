@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import expit, logit
 from sklearn.base import clone
 from threadpoolctl import ThreadpoolController
 
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
+from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR, RecalibratedClassifier
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +27,7 @@ __all__ = ["FittedModel", "LinearTerms", "fit_model", "linear_terms", "predict_r
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted pipeline and its refits in resamples of the women.
+    """A fitted pipeline, and its refits in resamples of the women where the model itself does not say how sure it is.
 
     Attributes
     ----------
@@ -52,13 +54,14 @@ class FittedModel:
         ----------
         X : DataFrame of shape (n_women, n_inputs)
         coverage : float
-            Share of the refits' predictions inside, between 0 and 1.
+            Share of the refits' predictions, or of the posterior, inside; between 0 and 1.
 
         Returns
         -------
         ndarray of shape (n_women, 2)
-            Percentiles over the refits (type 7 of Hyndman & Fan 1996, doi 10.1080/00031305.1996.10473566),
-            widened where needed to hold the prediction itself; NaN without refits.
+            The model's own interval where it has one (a posterior's, moved and stretched with a recalibration).
+            For other models percentiles over the refits (type 7 of Hyndman & Fan 1996, doi
+            10.1080/00031305.1996.10473566); NaN without refits. Widened where needed to hold the prediction itself.
 
         Raises
         ------
@@ -67,18 +70,24 @@ class FittedModel:
         """
         if not 0 < coverage < 1:
             raise ModelError(f"coverage must be between 0 and 1; it is {coverage}. Use 0.95 for 95 %.")
-        if not self.refits:
+        if len(X) == 0:
+            return np.empty((0, 2))
+        own = _predict_own_interval(self.pipeline, X, coverage)
+        if own is not None:
+            low, high = own.T
+        elif self.refits:
+            predictions = np.array([predict_response(refit, X) for refit in self.refits])
+            tail = (1 - coverage) / 2
+            low, high = np.quantile(predictions, [tail, 1 - tail], axis=0)
+        else:
             return np.full((len(X), 2), np.nan)
-        predictions = np.array([predict_response(refit, X) for refit in self.refits])
-        tail = (1 - coverage) / 2
-        low, high = np.quantile(predictions, [tail, 1 - tail], axis=0)
         point = self.predict_response(X)
         return np.column_stack([np.minimum(low, point), np.maximum(high, point)])
 
 
 @dataclass(frozen=True)
 class LinearTerms:
-    """A linear model as an equation in its standardised columns.
+    """A linear model as an equation in its centred columns, standardised where the pipeline standardises them.
 
     ``log-odds = intercept + sum(coefficients * (column - centre) / scale)``
 
@@ -87,11 +96,12 @@ class LinearTerms:
     names : tuple of str
         Derived columns.
     coefficients : ndarray of shape (n_columns,)
-        Log odds ratio of one standard deviation.
+        Log odds ratio of one `scale` of the column.
     intercept : float
-        Log-odds of a woman at every column's mean.
+        Log-odds of a woman at every column's centre.
     centre, scale : ndarray of shape (n_columns,)
-        Mean and standard deviation of each column in training.
+        Mean and standard deviation of each column in training; for a model that centres its columns itself and
+        keeps their units, its centre and 1.
     """
 
     names: tuple[str, ...]
@@ -126,7 +136,8 @@ def fit_model(pipeline: Pipeline, X: pd.DataFrame, y: ArrayLike, sample_weight: 
     X : DataFrame of shape (n_women, n_inputs)
         Canonical predictor columns.
     y : array-like of shape (n_women,)
-        1 for a responder, 0 for a non-responder.
+        1 for a responder, 0 for a non-responder. Both must occur, unless the model's class says
+        ``accepts_one_class``: it stands on more than these women, and may even have none of them.
     sample_weight : array-like of shape (n_women,), optional
         Not negative, such as inverse probabilities of censoring; goes to the model step.
 
@@ -142,6 +153,8 @@ def fit_model(pipeline: Pipeline, X: pd.DataFrame, y: ArrayLike, sample_weight: 
         If outcome or weights are unusable, or a predictor is missing.
     """
     y, weight = _check_outcome(X, y, sample_weight)
+    if not getattr(type(pipeline[-1]), "accepts_one_class", False):
+        _check_classes(y, weight)
     fitted: Pipeline = clone(pipeline)
     with _thread_controller().limit(limits=1):
         try:
@@ -194,14 +207,48 @@ def linear_terms(pipeline: Pipeline) -> LinearTerms:
             f"Only a linear model is an equation; a {type(model).__name__} is not. "
             "Choose logistic, firth, ridge or elastic_net."
         )
-    scaler = pipeline.named_steps["scale"]
+    names = tuple(str(name) for name in pipeline[:-1].get_feature_names_out())
+    centre, scale = _find_centre_and_scale(pipeline, names)
     return LinearTerms(
-        names=tuple(str(name) for name in pipeline[:-1].get_feature_names_out()),
+        names=names,
         coefficients=np.ravel(model.coef_).astype(np.float64),
         intercept=float(np.ravel(model.intercept_)[0]),
-        centre=np.asarray(scaler.mean_, dtype=np.float64),
-        scale=np.asarray(scaler.scale_, dtype=np.float64),
+        centre=centre,
+        scale=scale,
     )
+
+
+def _find_centre_and_scale(pipeline: Pipeline, names: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
+    """Look for where the columns are centred: in a step of the pipeline, or in the model itself."""
+    if "scale" in pipeline.named_steps:
+        scaler = pipeline.named_steps["scale"]
+        return np.asarray(scaler.mean_, dtype=np.float64), np.asarray(scaler.scale_, dtype=np.float64)
+    centre = getattr(_find_base(pipeline[-1]), "centre_", None)
+    if centre is None:
+        raise ModelError(
+            "A model is written as an equation about the centre of its columns; this pipeline has none. "
+            "Add a step that standardises."
+        )
+    return np.array([centre[name] for name in names], dtype=np.float64), np.ones(len(names))
+
+
+def _find_base(model: Any) -> Any:
+    """Return the model below a recalibration, or the model."""
+    return model.base if isinstance(model, RecalibratedClassifier) else model
+
+
+def _predict_own_interval(pipeline: Pipeline, X: pd.DataFrame, coverage: float) -> FloatArray | None:
+    """Return the interval of a model that knows how sure it is; None for one that does not."""
+    model = pipeline[-1]
+    base = _find_base(model)
+    if not hasattr(base, "predict_interval"):
+        return None
+    with _thread_controller().limit(limits=1):
+        interval = np.asarray(base.predict_interval(pipeline[:-1].transform(X), coverage), dtype=np.float64)
+    if base is model:
+        return interval
+    log_odds = logit(np.clip(interval, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+    return np.asarray(expit(model.intercept + model.slope * log_odds), dtype=np.float64)
 
 
 @cache
@@ -229,10 +276,13 @@ def _check_outcome(
     wrong = int((~(np.isfinite(weight) & (weight >= 0))).sum())
     if wrong:
         raise ModelError(f"Weights must be finite and not negative; {wrong} of {len(weight)} are not. Correct them.")
+    return response.astype(np.int64), weight
+
+
+def _check_classes(response: NDArray[np.int64], weight: FloatArray) -> None:
     responders, others = (int(((response == c) & (weight > 0)).sum()) for c in (1, 0))
     if not (responders and others):
         raise ModelError(
             "A model needs women who responded and women who did not; "
             f"there are {responders} and {others}. Gather more women or lengthen the horizon."
         )
-    return response.astype(np.int64), weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,35 +12,56 @@ from sklearn.pipeline import Pipeline
 from poi_predict.features import build_features
 from poi_predict.modeling.catalog import CATALOG, build_pipeline
 from poi_predict.modeling.development import DevelopmentPlan
+from poi_predict.modeling.evidence_pipeline import build_evidence_pipeline
 from poi_predict.modeling.imputed import MultiplyImputed
 from poi_predict.modeling.null import NullPlan
 from poi_predict.modeling.prespecified import PRESPECIFIED, build_prespecified
+from poi_predict.modeling.settings import EVIDENCE
 from poi_predict.validation import choose_rung, make_bootstrap, make_folds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poi_predict.cohort import Codebook
+    from poi_predict.evidence import EvidenceSettings
     from poi_predict.features import FeatureAssembly, FeatureSettings
     from poi_predict.modeling.evaluation import TrainingData
     from poi_predict.modeling.settings import ModelingSettings
     from poi_predict.validation import ValidationSettings
 
-__all__ = ["plan_development"]
+__all__ = ["Declared", "plan_development"]
 
+CENTRE = "centre"
 NULL_FOLDS, NULL_REPEATS = 5, 2
 """Cross-validation on each shuffled outcome; the real one is measured alike, so that fewer folds cost no honesty."""
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a study declares of its models.
+
+    Attributes
+    ----------
+    codebook : Codebook
+        Says which way each variable works.
+    features, models, validation
+        The study's settings.
+    favourable : bool
+        Whether the event is what one hopes for; otherwise the codebook's directions are turned round.
+    evidence : EvidenceSettings, optional
+        What is borrowed from the literature; needed by the candidate "evidence".
+    """
+
+    codebook: Codebook
+    features: FeatureSettings
+    models: ModelingSettings
+    validation: ValidationSettings
+    favourable: bool = True
+    evidence: EvidenceSettings | None = None
+
+
 def plan_development(
-    data: TrainingData,
-    codebook: Codebook,
-    features: FeatureSettings,
-    models: ModelingSettings,
-    validation: ValidationSettings,
-    *,
-    favourable: bool,
-    centre: NDArray[np.object_] | None = None,
+    data: TrainingData, declared: Declared, centre: NDArray[np.object_] | None = None
 ) -> DevelopmentPlan:
     """Plan what is fitted, and on which rows.
 
@@ -47,18 +69,16 @@ def plan_development(
     ----------
     data : TrainingData
         Only outcomes and patients are used, to stratify, to keep a woman's rows together and to find the rung.
-    codebook : Codebook
-        Says which way each variable works.
-    features, models, validation
-        The study's settings.
-    favourable : bool
-        Whether the event is what one hopes for; otherwise the codebook's directions are turned round.
+    declared : Declared
+        By the study.
     centre : ndarray of str, shape (n_rows,), optional
         Where each row's woman was treated.
     """
+    models, validation, evidence = declared.models, declared.validation, declared.evidence
+    codebook, features = declared.codebook, declared.features
     seeds = (int(child.generate_state(1)[0]) for child in np.random.SeedSequence(validation.seed).spawn(4))
     folds_seed, bootstrap_seed, model_seed, null_seed = seeds
-    sign = 1 if favourable else -1
+    sign = 1 if declared.favourable else -1
     monotone = {name: sign * codebook[name].direction for name in features.predictors}
     assembly = build_features(codebook, features)
     ladder = choose_rung(
@@ -66,12 +86,17 @@ def plan_development(
         data.weight,
         data.patient,
         n_parameters=_count_columns(assembly, data),
+        has_evidence=evidence is not None,
         override=models.override_ladder,
     )
     primary = ladder.primary_for(models.primary)
     names = models.candidates if primary in models.candidates else (*models.candidates, primary)
 
     def build(name: str) -> Pipeline:
+        if name == EVIDENCE and evidence is not None:
+            return build_evidence_pipeline(
+                codebook, features, evidence, with_centre=CENTRE in data.X, random_state=model_seed
+            )
         if name == PRESPECIFIED:
             n_parameters = max(1, ladder.allowed_parameters)
             built = build_prespecified(codebook, features, features.prespecified, n_parameters)

@@ -134,7 +134,8 @@ def recalibrate_pipeline(pipeline: Pipeline, intercept: float, slope: float = 1.
 
 
 def _base_log_odds(base: Any, X: ArrayLike) -> NDArray[np.float64]:
-    if hasattr(base, "decision_function"):
+    # A model that averages over a posterior says a chance whose log-odds are not its mean linear predictor.
+    if hasattr(base, "decision_function") and not hasattr(base, "predict_interval"):
         return np.asarray(base.decision_function(X), dtype=np.float64)
     p = np.asarray(base.predict_proba(X), dtype=np.float64)[:, 1]
     return np.asarray(logit(np.clip(p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)), dtype=np.float64)

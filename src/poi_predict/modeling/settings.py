@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from poi_predict.errors import StudyError
 from poi_predict.naming import suggest
 
-__all__ = ["ModelingSettings"]
+__all__ = ["EVIDENCE", "ModelingSettings"]
 
 MOST_IMPUTATIONS = 100
-CANDIDATES = ("prevalence", "firth", "ridge", "elastic_net", "random_forest", "gradient_boosting")
+EVIDENCE = "evidence"
+CANDIDATES = ("prevalence", "evidence", "firth", "ridge", "elastic_net", "random_forest", "gradient_boosting")
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,19 @@ class ModelingSettings:
     """
 
     candidates: tuple[str, ...] = CANDIDATES
-    primary: str = "ridge"
+    primary: str = EVIDENCE
     override_ladder: bool = False
     imputations: int = 1
+
+    @classmethod
+    def without_evidence(cls) -> ModelingSettings:
+        """Return what is meant where a study says nothing and borrows no evidence: ridge, among the same others."""
+        return cls(candidates=tuple(name for name in CANDIDATES if name != EVIDENCE), primary="ridge")
+
+    @property
+    def needs_evidence(self) -> bool:
+        """Whether a candidate is informed by published evidence."""
+        return EVIDENCE in self.candidates
 
     def __post_init__(self) -> None:
         from poi_predict.modeling.catalog import CATALOG  # noqa: PLC0415

@@ -15,6 +15,9 @@ from poi_predict.features import (
     SEPARATOR,
     DoseFeatures,
     DurationFeatures,
+    FixedHormoneFeatures,
+    FixedLevelFeatures,
+    FixedSeveralLevelFeatures,
     FollicleFeatures,
     HormoneFeatures,
     LevelFeatures,
@@ -255,6 +258,9 @@ _DESCRIBERS: dict[type[FeatureBuilder], Callable[[Any, list[str], Codebook], Ite
     DoseFeatures: _dose,
     LevelFeatures: _levels,
     SeveralLevelFeatures: _several,
+    FixedHormoneFeatures: _hormones,
+    FixedLevelFeatures: _levels,
+    FixedSeveralLevelFeatures: _several,
 }
 
 

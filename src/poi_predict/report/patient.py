@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from poi_predict.explain.uncertainty import UncertainExplanation
 from poi_predict.modeling import CATALOG
-from poi_predict.report.content import PatientContent
+from poi_predict.report.borrowed_words import brand_banners, describe_contrast
+from poi_predict.report.content import PatientContent, Section
 from poi_predict.report.glossary import describe_level
 from poi_predict.report.tables import format_estimate
+from poi_predict.report.uncertain_factors import build_factor_section, write_in_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["build_patient_content"]
 
 SYNTHETIC_BANNER = "SYNTHETIC: this model was made from made-up women. It says nothing about a real one."
+ALONE = "Whether the therapy helps her: women who were not treated are not in this model."
+COMPARED = "Whether the therapy helps her: women without it are known from other studies only, and nobody drew lots."
 LIMITS = (
-    "Whether the therapy helps her: women who were not treated are not in this model.",
-    "Which protocol would be better for her.",
+    "Which protocol would be better for her: “poi-predict regimens” compares them on a page of its own.",
     "What changing one of her values would do: the model was not built to answer that.",
 )
 MILLION = 1e6
@@ -36,9 +40,10 @@ def build_patient_content(
     patient_id: str,
     row: pd.Series,
     score: Mapping[str, Any],
-    explanation: Explanation,
+    explanation: Explanation | UncertainExplanation,
     codebook: Codebook,
     model: Mapping[str, Any],
+    contrast: Mapping[str, Any] | None = None,
 ) -> PatientContent:
     """Fill one woman's page.
 
@@ -50,17 +55,28 @@ def build_patient_content(
         Her canonical values; they stand on her page only.
     score : mapping
         p_response, ci_low, ci_high and flags, as scored.
-    explanation : Explanation
-        Of this one row.
+    explanation : Explanation or UncertainExplanation
+        Of this one row. With error bars, the factors are drawn with them, and one whose direction is not sure is
+        shown so.
     codebook : Codebook
         The contract's.
     model : mapping
-        ``assessment`` and ``contract`` facts: study, question, endpoint, primary, n, events, metrics, synthetic.
+        ``assessment`` and ``contract`` facts: study, question, endpoint, primary, n, events, metrics, synthetic, and
+        perhaps ``brands``, the words that every page made with the model must carry.
+    contrast : mapping, optional
+        What she may expect with the therapy and without, for a model that knows both: ``p_with``, ``with_low``,
+        ``with_high``, ``p_without``, ``without_low``, ``without_high``, ``difference``, ``difference_low``,
+        ``difference_high`` (probabilities) and ``distinguishable``.
     """
     assessment = model["assessment"]
-    c = assessment["candidates"][assessment["primary"]].get("c_statistic", {})
-    found = format_estimate(c.get("estimate"), c.get("ci_low"), c.get("ci_high"), reason=c.get("reason"))
-    skill = "" if assessment["champion"] else " It was not shown to predict better than the prevalence."
+    uncertain = explanation if isinstance(explanation, UncertainExplanation) else None
+    shown = explanation.explanation if isinstance(explanation, UncertainExplanation) else explanation
+    factors = _factors(row, shown, codebook)
+    sections = [_contrast_section(contrast)] if contrast else []
+    if uncertain is not None:
+        factors = factors.assign(**_error_bars(uncertain))
+        chance = (shown.baseline_probability, float(shown.probability[0]))
+        sections.insert(0, build_factor_section(factors, chance, _pairs(uncertain, codebook)))
     return PatientContent(
         patient_id=patient_id,
         study_name=model["study"],
@@ -72,15 +88,29 @@ def build_patient_content(
         p_response=float(score["p_response"]),
         ci_low=_known(score["ci_low"]),
         ci_high=_known(score["ci_high"]),
-        baseline_probability=explanation.baseline_probability,
-        factors=_factors(row, explanation, codebook),
+        baseline_probability=shown.baseline_probability,
+        factors=factors,
         flags=_flags(str(score["flags"]), codebook),
-        performance=f"Cross-validated c-statistic of the model: {found}.{skill}",
+        performance=_performance(assessment),
         synthetic=model["synthetic"],
-        banners=(SYNTHETIC_BANNER,) if model["synthetic"] else (),
-        limits=LIMITS,
+        banners=(*((SYNTHETIC_BANNER,) if model["synthetic"] else ()), *brand_banners(model.get("brands") or ())),
+        limits=(COMPARED if contrast else ALONE, *LIMITS),
         provenance=model["provenance"],
+        extra_sections=tuple(sections),
     )
+
+
+def _performance(assessment: Mapping[str, Any]) -> str:
+    if not assessment["n"]:
+        return "It was never tried on women: it rests on published sums alone."
+    c = assessment["candidates"][assessment["primary"]].get("c_statistic", {})
+    found = format_estimate(c.get("estimate"), c.get("ci_low"), c.get("ci_high"), reason=c.get("reason"))
+    skill = "" if assessment["champion"] else " It was not shown to predict better than the prevalence."
+    return f"Cross-validated c-statistic of the model: {found}.{skill}"
+
+
+def _contrast_section(contrast: Mapping[str, Any]) -> Section:
+    return Section("With and without the therapy", (" ".join(describe_contrast(contrast)),))
 
 
 def _known(value: float) -> float | None:
@@ -97,6 +127,18 @@ def _factors(row: pd.Series, explanation: Explanation, codebook: Codebook) -> pd
             "log_odds": explanation.attributions[0],
             "probability_share": share,
         }
+    )
+
+
+def _error_bars(uncertain: UncertainExplanation) -> dict[str, Any]:
+    frame = uncertain.frame()
+    return {name: frame[name].to_numpy() for name in ("low", "high", "same_sign", "stable", "share_low", "share_high")}
+
+
+def _pairs(uncertain: UncertainExplanation, codebook: Codebook) -> pd.DataFrame:
+    frame = uncertain.pair_frame()
+    return frame.assign(
+        **{name: [write_in_sentence(codebook[v].label) for v in frame[name]] for name in ("first", "second")}
     )
 
 

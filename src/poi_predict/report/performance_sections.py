@@ -172,7 +172,9 @@ def build_instability_section(
 
 
 STABLE = (
-    "After Riley and Collins (2023, doi:10.1002/bimj.202200302). These spreads are the intervals that scoring gives."
+    "After Riley and Collins (2023, doi:10.1002/bimj.202200302). These spreads are the intervals that scoring gives, "
+    "except for the evidence model: its intervals come from its posterior and are wider, since they also hold what no "
+    "cohort of this size can show."
 )
 
 

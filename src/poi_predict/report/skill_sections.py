@@ -122,6 +122,10 @@ SIZE_WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+SHOWN_ELSEWHERE = ("estimate", "ci_low", "ci_high", "level")
+"""Parts of the prevalence's interval, which stands in the verdict."""
+
+
 def build_sample_size_section(sample_size: Plain) -> Section:
     """Return what the number of women supports, after Riley and others (2020) and van Smeden and others (2019).
 
@@ -130,7 +134,7 @@ def build_sample_size_section(sample_size: Plain) -> Section:
     sample_size : mapping
         Plain results, nested groups allowed; a value that is None is shown with ``<key>_reason`` or ``reason``.
     """
-    flat = _flatten(sample_size)
+    flat = {key: value for key, value in _flatten(sample_size).items() if key not in SHOWN_ELSEWHERE}
     rows = [
         {"Quantity": words, "This cohort": _format_size(value, kind)}
         for key, value in flat.items()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from poi_predict.cohort import AnalysisSet, Codebook, Cohort, compute_table_one
 from poi_predict.modeling import CATALOG, CORRECTED_SUFFIX
+from poi_predict.report.borrowed_sections import build_borrowed_sections, computation_banner, conflict_banner
 from poi_predict.report.content import ReportContent, Section, SectionTable, empty_frame
 from poi_predict.report.evidence_sections import build_evidence_sections, describe_skill, ladder_banner
 from poi_predict.report.glossary import describe_metric
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyText", "build_report_content", "describe_verdict"]
 
+CENTRE = "centre"
 N_GROUPS = 5
 SUBGROUP_METRICS = ("c_statistic", "calibration_in_the_large", "o_e_ratio")
 SYNTHETIC_BANNER = "SYNTHETIC: every woman in this report is made up. Nothing here says anything about patients."
+ALONE = "Whether the therapy works: there is no comparison here with women who were not treated."
+COMPARED = "Whether the therapy works: women without it are known from other studies only, and nobody drew lots."
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def build_report_content(
         primary=assessment.primary,
         champion=assessment.champion,
         synthetic=assessment.synthetic,
-        banners=(*((SYNTHETIC_BANNER,) if assessment.synthetic else ()), *ladder_banner(assessment.details)),
+        banners=_banners(assessment, codebook),
         weights_note=_weights_note(analysis),
         attrition=analysis.attrition,
         table_one=_table_one(analysis, codebook, variables),
@@ -101,8 +105,15 @@ def build_report_content(
         extra_sections=(
             *_second_opinion(assessment),
             *build_evidence_sections(assessment.as_dict(), _evidence_arrays(development, assessment)),
+            *build_borrowed_sections(assessment.details, codebook),
         ),
     )
+
+
+def _banners(assessment: Assessment, codebook: Codebook) -> tuple[str, ...]:
+    details = assessment.details
+    made_up = (SYNTHETIC_BANNER,) if assessment.synthetic else ()
+    return (*made_up, *ladder_banner(details), *conflict_banner(details, codebook), *computation_banner(details))
 
 
 def _table_one(analysis: AnalysisSet, codebook: Codebook, variables: list[str]) -> pd.DataFrame:
@@ -111,8 +122,8 @@ def _table_one(analysis: AnalysisSet, codebook: Codebook, variables: list[str]) 
 
 
 def explanation_variables(development: Development) -> list[str]:
-    """Clinical variables of the models, in the study's order."""
-    return [str(name) for name in development.data.X.columns if "__" not in str(name)]
+    """Clinical variables of the models, in the study's order; centres, which a clinic may want unnamed, aside."""
+    return [str(name) for name in development.data.X.columns if "__" not in str(name) and name != CENTRE]
 
 
 def describe_verdict(assessment: Assessment) -> str:
@@ -154,7 +165,7 @@ def _evidence_arrays(development: Development, assessment: Assessment) -> dict[s
 
 def _limits(assessment: Assessment) -> tuple[str, ...]:
     return (
-        "Whether the therapy works: there is no comparison here with women who were not treated.",
+        COMPARED if assessment.details.get("evidence") else ALONE,
         "Which protocol is better for whom: protocols were chosen by clinicians, not drawn by lot.",
         "How the model does in another clinic: every figure comes from this one cohort.",
         "Causes: an attribution says what the model used, not what would happen if the variable were changed.",

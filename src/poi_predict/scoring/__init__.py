@@ -3,7 +3,7 @@
 from poi_predict.scoring.batch import Scored, read_scoring_cohort, score_cohort, score_frame
 from poi_predict.scoring.bundle import Bundle, read_bundle, write_bundle
 from poi_predict.scoring.contract import Contract, Provenance, compute_training_ranges
-from poi_predict.scoring.packing import build_contract, build_provenance
+from poi_predict.scoring.packing import add_centre, build_contract, build_provenance
 from poi_predict.scoring.writing import check_table_suffix, write_scored
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Contract",
     "Provenance",
     "Scored",
+    "add_centre",
     "build_contract",
     "build_provenance",
     "check_table_suffix",

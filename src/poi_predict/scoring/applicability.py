@@ -30,8 +30,9 @@ def compute_flags(frame: pd.DataFrame, contract: Contract) -> NDArray[np.object_
     Returns
     -------
     ndarray of str, shape (n_rows,)
-        ``synthetic_model``: the model was trained on made-up women. ``missing:x``: predictor x is not known and
-        was imputed. ``outside_training:x``: x lies outside the central 95 % of the women of training.
+        ``synthetic_model``: the model was trained on made-up women. ``reference_model``: it was made from published
+        aggregates and is not for counselling. ``missing:x``: predictor x is not known and was filled in.
+        ``outside_training:x``: x lies outside the central 95 % of the women of training, or of the field.
 
     Examples
     --------
@@ -44,6 +45,8 @@ def compute_flags(frame: pd.DataFrame, contract: Contract) -> NDArray[np.object_
     flags = np.full(len(frame), "", dtype=object)
     if contract.synthetic:
         _raise_flag(flags, "synthetic_model", np.ones(len(frame), dtype=bool))
+    if contract.is_reference:
+        _raise_flag(flags, "reference_model", np.ones(len(frame), dtype=bool))
     for variable in contract.predictors:
         if variable in frame:
             _raise_flag(flags, f"missing:{variable}", frame[variable].isna().to_numpy(dtype=bool))

@@ -42,12 +42,15 @@ class Scored:
         row (1-based), column, rule, message; one row for each breach of each rejected row.
     n_rows, n_rejected : int
         Rows of the table; rows that could not be scored.
+    brands : tuple of str
+        The model's: what every score must be read with.
     """
 
     scores: pd.DataFrame
     rejected: pd.DataFrame
     n_rows: int
     n_rejected: int
+    brands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.scores) + self.n_rejected != self.n_rows:
@@ -57,8 +60,9 @@ class Scored:
             )
 
     def lines(self, out: Path) -> list[str]:
-        """Say how many rows came in and what became of each."""
+        """Say how many rows came in, what brand the model that scored them bears, and what became of each."""
         lines = [f"{self.n_rows} rows read = {len(self.scores)} scored + {self.n_rejected} rejected."]
+        lines += [f"The model that scored them is {brand}." for brand in self.brands]
         lines.append(f"Scores: {out}")
         if self.n_rejected:
             lines.append(f"Rejected rows with their reasons: {rejected_path(out)}")
@@ -121,6 +125,7 @@ def score_cohort(bundle: Bundle, cohort: Cohort, reasons: int = 0) -> Scored:
         rejected=errors[list(REJECTED_COLUMNS)].reset_index(drop=True),
         n_rows=len(cohort.data),
         n_rejected=int(broken.sum()),
+        brands=bundle.contract.brands,
     )
 
 
@@ -133,7 +138,7 @@ def score_frame(bundle: Bundle, frame: pd.DataFrame, reasons: int = 3) -> pd.Dat
         A stored model.
     frame : DataFrame of shape (n_rows, n_columns)
         The contract's input columns in canonical units; ``__below`` companions may be absent (not censored), and
-        so may ``patient_id`` (then the ids are empty).
+        so may ``centre`` (then it counts as a new one) and ``patient_id`` (then the ids are empty).
     reasons : int
         How many of the strongest clinical variables to name.
 
@@ -192,8 +197,10 @@ def _conform(frame: pd.DataFrame, input_columns: tuple[str, ...], codebook: Code
     """Return the contract's columns, in order and of the types that reading gives."""
     columns: dict[str, pd.Series] = {}
     for name in input_columns:
-        if name not in frame:
+        if name not in frame and name.endswith("__below"):
             columns[name] = pd.Series(False, index=frame.index)
+        elif name not in frame:  # the centre: predictors were looked for before
+            columns[name] = pd.Series(np.nan, index=frame.index, dtype="str")
         elif name.endswith("__below"):
             columns[name] = frame[name].fillna(False).astype(bool)
         elif codebook[name].kind in ("category", "multi"):

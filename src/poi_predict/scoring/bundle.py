@@ -10,6 +10,7 @@ from poi_predict.errors import BundleError
 from poi_predict.scoring.contract import Contract, Provenance
 from poi_predict.scoring.model_files import dump_pipelines, load_pipelines
 from poi_predict.scoring.safe_files import read_files, write_files
+from poi_predict.scoring.text_files import parse_archive, render_archive
 from poi_predict.scoring.trusted import TRUSTED_TYPES
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["Bundle", "read_bundle", "read_contract", "write_bundle"]
 
 PIPELINE = "pipeline.skops"
+PIPELINE_TEXT = "pipeline.skops.json"
 REFITS = "refits.skops"
 CONTRACT = "contract.json"
 ASSESSMENT = "assessment.json"
 PROVENANCE = "provenance.json"
 CARD = "MODEL_CARD.md"
-REQUIRED_FILES = (PIPELINE, CONTRACT, ASSESSMENT, PROVENANCE, CARD)
-OPTIONAL_FILES = (REFITS,)
+REQUIRED_FILES = (CONTRACT, ASSESSMENT, PROVENANCE, CARD)
+OPTIONAL_FILES = (PIPELINE, PIPELINE_TEXT, REFITS)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Bundle:
     digest: str = ""
 
 
-def write_bundle(bundle: Bundle, folder: Path) -> str:
+def write_bundle(bundle: Bundle, folder: Path, *, as_text: bool = False) -> str:
     """Write a model to a folder, whole or not at all; the same model gives the same bytes.
 
     Parameters
@@ -70,6 +72,9 @@ def write_bundle(bundle: Bundle, folder: Path) -> str:
         What to store; its `digest` is not looked at.
     folder : Path
         Where; may hold an older bundle, which is replaced, or be absent.
+    as_text : bool
+        Whether the pipeline is written as text, ``pipeline.skops.json``, so that every file can be read and kept
+        under version control. Trees and refits are not written so.
 
     Returns
     -------
@@ -79,19 +84,22 @@ def write_bundle(bundle: Bundle, folder: Path) -> str:
     Raises
     ------
     BundleError
-        If the model holds something that cannot be stored safely.
+        If the model holds something that cannot be stored safely, or not as text.
     OutputError
         If the place holds anything but a bundle, or cannot be written.
     """
+    archive = dump_pipelines([bundle.pipeline])
+    load_pipelines(archive, PIPELINE, TRUSTED_TYPES)  # never store what reading would refuse
     files = {
-        PIPELINE: dump_pipelines([bundle.pipeline]),
+        **_pipeline_file(archive, as_text=as_text),
         CONTRACT: _json_bytes(bundle.contract.as_dict(), CONTRACT),
         ASSESSMENT: _json_bytes(bundle.assessment, ASSESSMENT),
         PROVENANCE: _json_bytes(bundle.provenance.as_dict(), PROVENANCE),
         CARD: bundle.card.encode(),
     }
-    load_pipelines(files[PIPELINE], PIPELINE, TRUSTED_TYPES)  # never store what reading would refuse
     if bundle.refits:
+        if as_text:
+            raise BundleError("A bundle of text must hold no refits; this one does. Write it with as_text=False.")
         files[REFITS] = dump_pipelines(bundle.refits)
     return write_files(folder, files)
 
@@ -115,11 +123,13 @@ def read_bundle(folder: Path) -> Bundle:
         If a file is missing, extra, altered, truncated or too large; if an archive unpacks to too much or
         holds a type that is not pinned in `trusted`; if the contract is not one that this version knows.
     """
-    files, digest = read_files(folder, REQUIRED_FILES, OPTIONAL_FILES)
-    pipelines = load_pipelines(files[PIPELINE], PIPELINE, TRUSTED_TYPES)
+    files, digest = _read_checked(folder)
+    name = PIPELINE if PIPELINE in files else PIPELINE_TEXT
+    archive = files[name] if name == PIPELINE else parse_archive(files[name], name)
+    pipelines = load_pipelines(archive, name, TRUSTED_TYPES)
     if len(pipelines) != 1:
         raise BundleError(
-            f"{PIPELINE} must hold one model; it holds {len(pipelines)}. Use only bundles that this software wrote."
+            f"{name} must hold one model; it holds {len(pipelines)}. Use only bundles that this software wrote."
         )
     refits = load_pipelines(files[REFITS], REFITS, TRUSTED_TYPES) if REFITS in files else []
     try:
@@ -145,8 +155,24 @@ def read_contract(folder: Path) -> Contract:
     BundleError
         As `read_bundle`, for everything but the model's own types.
     """
-    files, _ = read_files(folder, REQUIRED_FILES, OPTIONAL_FILES)
+    files, _ = _read_checked(folder)
     return Contract.from_dict(_parsed(files, CONTRACT))
+
+
+def _pipeline_file(archive: bytes, *, as_text: bool) -> dict[str, bytes]:
+    return {PIPELINE_TEXT: render_archive(archive).encode()} if as_text else {PIPELINE: archive}
+
+
+def _read_checked(folder: Path) -> tuple[dict[str, bytes], str]:
+    """Read the files of a bundle, which holds its pipeline once: as an archive or as text."""
+    files, digest = read_files(folder, REQUIRED_FILES, OPTIONAL_FILES)
+    if (PIPELINE in files) == (PIPELINE_TEXT in files):
+        held = "both" if PIPELINE in files else "neither"
+        raise BundleError(
+            f"A bundle must hold its model once, as {PIPELINE} or as {PIPELINE_TEXT}; this one holds {held}. "
+            "Take it from its source again, or train the model again."
+        )
+    return files, digest
 
 
 def _json_bytes(content: Mapping[str, Any], name: str) -> bytes:

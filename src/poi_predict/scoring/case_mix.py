@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from poi_predict.features import origin_of
+from poi_predict.features import CENTRE_CODE, origin_of
 from poi_predict.modeling import predict_response
 from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR
 from poi_predict.validation.case_mix import (
@@ -152,8 +152,8 @@ def _summarise(
     """Means and covariances of the log-odds and the derived columns, and the share of rows that know each."""
     p = np.clip(predict_response(pipeline, X), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     derived = pipeline.named_steps["features"].transform(X)
-    names = [str(name) for name in derived.columns]
-    values = derived.to_numpy(dtype=np.float64)
+    names = [str(name) for name in derived.columns if name != CENTRE_CODE]  # a centre's code has no mean
+    values = derived[names].to_numpy(dtype=np.float64)
     values = np.where((~np.isnan(values)).sum(axis=0) >= FEWEST_KNOWN, values, np.nan)
     known = np.append(1.0, (~np.isnan(values)).mean(axis=0))
     return summarise_case_mix(logit(p), values, names, patient), known

@@ -14,10 +14,13 @@ from poi_predict.naming import suggest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SYNTHETIC", "Contract", "Provenance", "TrainingRange", "compute_training_ranges"]
+__all__ = ["REFERENCE", "SYNTHETIC", "Contract", "Provenance", "TrainingRange", "compute_training_ranges"]
 
 SYNTHETIC = "SYNTHETIC"
 """The brand that every artefact made from made-up women carries."""
+
+REFERENCE = "from published aggregates; not for counselling"
+"""The brand that every artefact made from published evidence alone carries."""
 
 _Kind = TypeVar("_Kind")
 
@@ -54,14 +57,15 @@ class Contract:
         The clinical variables of the model, in the study's order.
     input_columns : tuple of str
         The columns of the frame that the pipeline takes, in order: the predictors and their ``__below``
-        companions.
+        companions, and ``centre`` for a model that knows centres apart.
     codebook : mapping
         The codebook's slice for these variables, as `Codebook.as_dict` gives it: units, factors, levels,
         limits.
     reading : mapping
         How the development file was read: columns, units and level spellings.
     training_ranges : mapping of str to TrainingRange
-        See `compute_training_ranges`; variables observed too rarely are absent.
+        See `compute_training_ranges`; variables observed too rarely are absent. Of a model of published evidence
+        alone: where the central 95 % of the women of the field lie.
     inclusion : tuple of mapping
         The study's inclusion rules in order, each as a plain `InclusionRule`. Scoring never looks at them, nor at
         the three that follow: an external validation does.
@@ -75,8 +79,8 @@ class Contract:
     synthetic : bool
         Whether the women of training were made up.
     brands : tuple of str
-        Words that every artefact made with this model must carry; always holds ``SYNTHETIC`` for a synthetic
-        model.
+        Words that every artefact made with this model must carry: ``SYNTHETIC``, always, for a synthetic model;
+        ``from published aggregates; not for counselling`` for one of published evidence alone.
 
     Raises
     ------
@@ -111,6 +115,11 @@ class Contract:
     def __post_init__(self) -> None:
         if self.synthetic and SYNTHETIC not in self.brands:
             object.__setattr__(self, "brands", (SYNTHETIC, *self.brands))
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the model was made from published evidence alone, without a woman of any clinic."""
+        return REFERENCE in self.brands
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain containers, ready for JSON; `from_dict` gives the contract back."""
@@ -153,10 +162,13 @@ class Contract:
 class Provenance:
     """Where a model comes from: enough to make it again, nothing about any woman.
 
+    A model of published evidence alone has no cohort: `data_rows` is 0, and `data_sha256` stands for the evidence.
+
     Attributes
     ----------
     created : str
-        ISO date or date-time, given by the caller so that the same training gives the same bytes.
+        ISO date or date-time, given by the caller so that the same training gives the same bytes; empty for a
+        model of published evidence, which is the same on any day.
     python : str
         Version of the interpreter.
     packages : mapping of str to str
@@ -166,7 +178,7 @@ class Provenance:
     study_sha256 : str
         SHA-256 of the study's declaration.
     data_sha256 : str
-        SHA-256 of the cohort file's bytes.
+        SHA-256 of the cohort file's bytes, or of the evidence tables.
     data_rows, data_columns : int
         Shape of the cohort file.
     seed : int
@@ -191,11 +203,16 @@ class Provenance:
     def lines(self) -> dict[str, str]:
         """Return what a page shows of it: label to text."""
         versions = ", ".join(f"{name} {version}" for name, version in self.packages.items())
+        software = {"Software": f"Python {self.python}, {versions}"}
+        study = {"Study declaration (SHA-256)": self.study_sha256}
+        if not self.data_rows:
+            evidence = {"Evidence tables (SHA-256)": self.data_sha256, "Cohort": "none"}
+            return {**software, **study, **evidence, "Seed": str(self.seed)}
         return {
             "Trained on": self.created,
-            "Software": f"Python {self.python}, {versions}",
+            **software,
             "Source revision": self.git_revision or "not a checkout",
-            "Study declaration (SHA-256)": self.study_sha256,
+            **study,
             "Cohort file (SHA-256)": self.data_sha256,
             "Cohort file": f"{self.data_rows} rows, {self.data_columns} columns",
             "Seed": str(self.seed),

@@ -28,11 +28,11 @@ from poi_predict.errors import BundleError
 from poi_predict.scoring.tree_bounds import check_tree_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sklearn.pipeline import Pipeline
 
-__all__ = ["dump_pipelines", "load_pipelines"]
+__all__ = ["SCHEMA", "dump_pipelines", "load_pipelines", "number_if_shared", "pack_parts"]
 
 MOST_UNPACKED_BYTES = 512 * 2**20
 MOST_PARTS = 100_000
@@ -152,6 +152,19 @@ def load_pipelines(archive: bytes, name: str, trusted: Collection[str]) -> list[
     return pipelines
 
 
+def pack_parts(schema: Mapping[str, Any], arrays: Mapping[str, bytes]) -> bytes:
+    """Return the archive of a schema of skops and the array files it names; equal parts give equal bytes."""
+    parts = {SCHEMA: _compact(schema).encode(), **arrays}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            part = zipfile.ZipInfo(name, EARLIEST)
+            part.compress_type = zipfile.ZIP_DEFLATED
+            part.external_attr = 0o644 << 16
+            archive.writestr(part, content)
+    return buffer.getvalue()
+
+
 @dataclass
 class _CanonicalForm:
     """Collects states of skops and their arrays, in one form that depends on nothing but their content."""
@@ -177,15 +190,7 @@ class _CanonicalForm:
             "__loader__": "ListNode",
             "content": self.states,
         }
-        parts = {SCHEMA: _compact(schema | self.header).encode(), **self.arrays}
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in parts.items():
-                part = zipfile.ZipInfo(name, EARLIEST)
-                part.compress_type = zipfile.ZIP_DEFLATED
-                part.external_attr = 0o644 << 16
-                archive.writestr(part, content)
-        return buffer.getvalue()
+        return pack_parts(schema | self.header, self.arrays)
 
     def _settle(self, value: Any, archive: zipfile.ZipFile) -> Any:
         if isinstance(value, list):
@@ -201,8 +206,7 @@ class _CanonicalForm:
             settled["file"] = self._keep_array(archive.read(settled["file"]), settled["file"])
         if loader == "SetNode":
             settled["content"].sort(key=_compact)
-        if loader in SHARED_NODES:
-            settled["__id__"] = self.ids.setdefault(_compact(settled), len(self.ids) + 1)
+        number_if_shared(settled, self.ids)
         return settled
 
     def _keep_array(self, content: bytes, file: str) -> str:
@@ -213,6 +217,20 @@ class _CanonicalForm:
             self.names[digest] = f"{len(self.names)}{file[file.rfind('.') :]}"
             self.arrays[self.names[digest]] = content
         return self.names[digest]
+
+
+def number_if_shared(node: dict[str, Any], ids: dict[str, int]) -> None:
+    """Give a node without a number the one that all nodes of its content share, if it is of a kind that is shared.
+
+    Parameters
+    ----------
+    node : dict
+        Of a schema, its own nodes numbered before it.
+    ids : dict of str to int
+        Content to number, of all nodes so far; a new content is added.
+    """
+    if node["__loader__"] in SHARED_NODES:
+        node["__id__"] = ids.setdefault(_compact(node), len(ids) + 1)
 
 
 def _compact(value: Any) -> str:

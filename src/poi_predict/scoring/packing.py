@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poi_predict.cohort import reading_as_dict
-from poi_predict.features import input_columns
+from poi_predict.features import CENTRE_CODE, input_columns
 from poi_predict.scoring.contract import SYNTHETIC, Contract, Provenance, compute_training_ranges
 
 if TYPE_CHECKING:
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
     from poi_predict.cohort import Codebook, Fingerprint, InclusionRule, ReadingSettings
 
-__all__ = ["add_outcome_terms", "build_contract", "build_provenance"]
+__all__ = ["PACKAGES", "add_centre", "add_outcome_terms", "build_contract", "build_provenance"]
 
 PACKAGES = ("poi-predict", "scikit-learn", "pandas", "numpy", "scipy", "firthmodels", "skops")
-ALWAYS_KEPT = ("patient_id", "centre", "data_origin")
+CENTRE = "centre"
+ALWAYS_KEPT = ("patient_id", CENTRE, "data_origin")
 DEFINE_OUTCOME = ("event", "event_month", "follow_up")
 
 
@@ -72,6 +74,23 @@ def build_contract(
         synthetic=synthetic,
         brands=(SYNTHETIC,) if synthetic else (),
     )
+
+
+def add_centre(contract: Contract, pipeline: Pipeline) -> Contract:
+    """Add the centre to the columns that a model takes, if it knows the centres of training apart.
+
+    A table to be scored may then name the centre. Where it does not, or names another, the woman is of a new one.
+
+    Parameters
+    ----------
+    contract : Contract
+        From `build_contract`.
+    pipeline : Pipeline
+        The fitted model.
+    """
+    if CENTRE_CODE not in pipeline.named_steps["features"].get_feature_names_out():
+        return contract
+    return replace(contract, input_columns=(*contract.input_columns, CENTRE))
 
 
 def add_outcome_terms(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ladder", "RungSupport", "choose_rung", "compute_prevalence_estimates"]
 
-NO_EVIDENCE_MODEL = "a model informed by published evidence (not part of this version)"
+EVIDENCE_NEEDS = "published evidence on the outcome, named in the section [evidence] of the study; no woman"
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,7 @@ def choose_rung(
     n_parameters: int,
     *,
     settings: LadderSettings | None = None,
+    has_evidence: bool = False,
     override: bool = False,
 ) -> Ladder:
     """Choose the highest rung that the information in a cohort supports.
@@ -138,6 +139,8 @@ def choose_rung(
     n_parameters : int
         Columns of the candidate feature set, before any selection or penalty.
     settings : LadderSettings, optional
+    has_evidence : bool
+        Whether the study borrows published evidence.
     override : bool
         Record that the study overrides the ladder. The rung stays what it is.
 
@@ -169,7 +172,7 @@ def choose_rung(
     affordable = 0
     if found.has_both_outcomes:
         affordable = compute_affordable_parameters(int(found.effective), _anticipate_r2(found, rule), found.prevalence)
-    supports = _climb(found, n_parameters, rule)
+    supports = _climb(found, n_parameters, rule, has_evidence=has_evidence)
     highest = max(place for place, support in enumerate(supports) if support.supported)
     above = [support for support in supports[highest + 1 :] if support.rung != "evidence"]
     return Ladder(
@@ -185,8 +188,10 @@ def choose_rung(
     )
 
 
-def _climb(found: InformationContent, n_parameters: int, rule: LadderSettings) -> tuple[RungSupport, ...]:
-    """Every rung with the women it needs; a rung is supported only if those below it are."""
+def _climb(
+    found: InformationContent, n_parameters: int, rule: LadderSettings, *, has_evidence: bool
+) -> tuple[RungSupport, ...]:
+    """Every rung with the women it needs; a rung that needs women is supported only if those below it are."""
     needs = {
         "prespecified": f"{rule.events_per_column:g} women in the smaller outcome group for each of 1 to "
         f"{rule.most_prespecified} columns",
@@ -198,7 +203,7 @@ def _climb(found: InformationContent, n_parameters: int, rule: LadderSettings) -
     required = _require(found, n_parameters, rule) if found.has_both_outcomes else None
     rungs = [
         RungSupport("prevalence", supported=True, needs="nothing: a share with its interval", n=1),
-        RungSupport("evidence", supported=False, needs=NO_EVIDENCE_MODEL, n=None),
+        RungSupport("evidence", supported=has_evidence, needs=EVIDENCE_NEEDS, n=1 if has_evidence else None),
     ]
     reached = required is not None
     for name in RUNGS[2:]:
@@ -251,10 +256,13 @@ def _floor(women: float) -> float:
 
 def _give_reason(rung: Rung, found: InformationContent, n_parameters: int, rule: LadderSettings) -> str:
     if not found.has_both_outcomes:
-        return "All women have the same outcome, so there is nothing to tell them apart by."
+        return "All women have the same outcome, so these data give nothing to tell them apart by."
     women = f"{_floor(found.events):g} women in the smaller outcome group"
+    too_few = f"{women} are fewer than the {rule.events_per_column:g} that one prespecified column needs"
     if rung == "prevalence":
-        return f"{women} are fewer than the {rule.events_per_column:g} that one prespecified column needs."
+        return f"{too_few}."
+    if rung == "evidence":
+        return f"{too_few}; published evidence carries a model all the same."
     shrinkage = compute_expected_shrinkage(max(int(found.effective), 1), n_parameters, _anticipate_r2(found, rule))
     expected = f"an expected shrinkage of {shrinkage:.2f} with {n_parameters} candidate columns"
     if rung == "prespecified":

@@ -7,7 +7,7 @@ the highest rung, before any model is fitted.
 rung           what may be the primary model                          it needs
 =============  =====================================================  ==========================================
 prevalence     the share of responders with its interval, no model    nothing
-evidence       a model informed by published evidence                 is not part of this version
+evidence       a model informed by published evidence                 published evidence on the outcome
 prespecified   1–3 columns chosen beforehand, one a ten events        10 women in the smaller outcome group
 penalised      ridge, elastic net, Firth on every candidate column    30 women in it, expected shrinkage ≥ 0.4
 flexible       forests and boosting                                   200 women in it, 20 a column, Riley's criteria
@@ -15,6 +15,9 @@ flexible       forests and boosting                                   200 women 
 
 Why these numbers
 -----------------
+*Evidence.* Published arms and prognostic effects bring their own women, so this model needs none of the cohort's; each
+of them sharpens it. It is held to the same test against shuffled outcomes as every other.
+
 *Ten events a column* is Peduzzi et al. (1996, doi:10.1016/S0895-4356(96)00236-3). It is too few where columns are
 *selected*, but here they are named beforehand and fitted with Firth's penalty.
 
@@ -53,6 +56,7 @@ RUNGS: tuple[Rung, ...] = ("prevalence", "evidence", "prespecified", "penalised"
 RUNG_OF_CANDIDATE: Mapping[str, Rung] = MappingProxyType(
     {
         "prevalence": "prevalence",
+        "evidence": "evidence",
         "prespecified": "prespecified",
         "logistic": "penalised",
         "firth": "penalised",
@@ -65,7 +69,13 @@ RUNG_OF_CANDIDATE: Mapping[str, Rung] = MappingProxyType(
 """Rung that a model of the catalogue needs. Plain logistic regression also needs Riley's criteria for its columns."""
 
 MODEL_OF_RUNG: Mapping[Rung, str] = MappingProxyType(
-    {"prevalence": "prevalence", "prespecified": "prespecified", "penalised": "ridge", "flexible": "ridge"}
+    {
+        "prevalence": "prevalence",
+        "evidence": "evidence",
+        "prespecified": "prespecified",
+        "penalised": "ridge",
+        "flexible": "ridge",
+    }
 )
 """Model that takes the place of a primary model too high for the cohort."""
 

@@ -1,0 +1,97 @@
+"""Draws of what each clinical variable adds to a woman's log-odds, from the posterior of the evidence model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poi_predict.features import origin_of
+from poi_predict.modeling.borrowing.predictive import NEW_CENTRE
+from poi_predict.modeling.borrowing.women import fill_gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
+
+    FloatArray = NDArray[np.float64]
+
+__all__ = ["DrawnTerms"]
+
+
+class DrawnTerms:
+    """The terms of the linear predictor in draws of the posterior.
+
+    Parameters
+    ----------
+    model : EvidenceLogisticRegression
+        Fitted.
+    n_draws : int
+    rng : Generator
+
+    Attributes
+    ----------
+    variables : tuple of str
+        Clinical variables.
+    pairs : tuple of (str, str)
+        Those whose effects depend on one another.
+    """
+
+    def __init__(self, model: EvidenceLogisticRegression, n_draws: int, rng: np.random.Generator) -> None:
+        self.fit, design = model.fit_, model.fit_.design
+        self.draws = model.sample_posterior(n_draws, rng).to_numpy()[:, :-1]
+        self.standing = rng.standard_normal((n_draws, len(design.columns)))
+        origins = [origin_of(name) for name in design.columns]
+        self.variables = tuple(dict.fromkeys(origins))
+        self.members = np.array([[origin == v for v in self.variables] for origin in origins], dtype=np.float64)
+        named = [(origins[a], origins[b]) for a, b in design.pairs]
+        self.pairs = tuple(dict.fromkeys(named))
+        first = len(design.coefficients) - len(design.definitions) - len(design.pairs)
+        self.pair_terms = slice(first, first + len(design.pairs))
+        same = [[name == pair for pair in self.pairs] for name in named]
+        self.pair_members = np.array(same, dtype=np.float64).reshape(len(named), len(self.pairs))
+        self.shares = design.shares()
+
+    def draw(self, values: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield each woman's terms by variable, and her interactions.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_women, n_columns)
+            NaN where missing. All women share the draws and the standing of their gaps, so that what is said of one
+            does not depend on the others.
+
+        Yields
+        ------
+        tuple of ndarray
+            Log-odds, or the link's units, less those at every column's centre: shapes (n_draws, n_variables) and
+            (n_draws, n_pairs). Half of an interaction is among the terms of either variable.
+        """
+        fit, design = self.fit, self.fit.design
+        k = len(design.coefficients)
+        centred = np.where(np.isnan(values) & ~fit.fillable, fit.centring, values)
+        filled, gaps = fill_gaps(centred, fit.moments, fit.fillable)
+        roots = dict(_list_roots(gaps))
+        therapy, group = design.therapy(values), fit.place(values).group
+        at_centre = design.rows(np.zeros((1, values.shape[1])), np.ones(1))
+        for row in range(len(values)):
+            placed = filled[[row]] + self.standing @ roots[row] if row in roots else filled[[row]]
+            moved = design.rows(placed - fit.centring, np.full(len(placed), therapy[row])) - at_centre
+            terms = moved * self.draws[:, :k]
+            by_column = terms @ self.shares
+            if design.centre is not None and group[row] != NEW_CENTRE:
+                by_column[:, design.centre] += self.draws[:, k + group[row]]
+            yield by_column @ self.members, terms[:, self.pair_terms] @ self.pair_members
+
+
+def _list_roots(gaps: list[FloatArray]) -> Iterator[tuple[int, FloatArray]]:
+    """Yield each woman with gaps, and a root of the covariance of what is missing of her."""
+    if not gaps:
+        return
+    rows, pattern, covariance = gaps
+    value, vector = np.linalg.eigh(covariance)
+    roots = np.sqrt(np.maximum(value, 0.0))[:, :, None] * np.swapaxes(vector, 1, 2)
+    yield from zip(rows.astype(int).tolist(), roots[pattern.astype(np.intp)], strict=True)

@@ -1,0 +1,82 @@
+"""Where a woman was treated, as a number that names no centre."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from poi_predict.features.builder import FeatureBuilder
+from poi_predict.features.origin import DerivedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sklearn.utils import Tags
+
+__all__ = ["CENTRE_CODE", "CentreCodes"]
+
+CENTRE_CODE = "centre__code"
+"""The derived column with a centre's code."""
+
+DIGEST_LENGTH = 16
+
+
+class CentreCodes(FeatureBuilder):
+    """The centres known at fit, numbered from 1; 0 is a centre not known, or none stated.
+
+    A model with an effect for each centre needs to know a centre again, not its name. So only a short digest of
+    each label is kept (SHA-256, 16 digits): a label can be checked against it, not read from it.
+
+    Attributes
+    ----------
+    digests_ : list of list of str
+        For each column the digests of its labels, in the alphabetical order of the labels.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> builder = CentreCodes().set_output(transform="pandas").fit(pd.DataFrame({"centre": ["York", "Bath", "York"]}))
+    >>> builder.transform(pd.DataFrame({"centre": ["Bath", "York", "Leeds", None]}))["centre__code"].tolist()
+    [1.0, 2.0, 0.0, 0.0]
+    """
+
+    input_dtype: ClassVar[type] = object
+
+    digests_: list[list[str]]
+
+    def learn(self, names: Sequence[str], values: NDArray[Any]) -> Self:
+        """Learn which centres there are."""
+        self.digests_ = [[_digest(label) for label in sorted(_labels(column))] for column in values.T]
+        return super().learn(names, values)
+
+    def describe(self, names: Sequence[str]) -> list[DerivedColumn]:
+        """Return one column for each variable; a code has no order, so no sign."""
+        return [DerivedColumn(name, "code") for name in names]
+
+    def derive(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the codes; none is missing."""
+        coded = np.zeros(values.shape)
+        for position, (column, digests) in enumerate(zip(values.T, self.digests_, strict=True)):
+            code = {digest: number for number, digest in enumerate(digests, start=1)}
+            codes, distinct = pd.factorize(column)
+            known = [code.get(_digest(str(label)), 0) for label in distinct]
+            coded[:, position] = np.array([*known, 0.0])[codes]  # a missing label has code -1, the last entry
+        return coded
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+def _labels(column: NDArray[Any]) -> set[str]:
+    return {str(label) for label in pd.factorize(column)[1]}
+
+
+def _digest(label: str) -> str:
+    return hashlib.sha256(label.encode()).hexdigest()[:DIGEST_LENGTH]

@@ -1,0 +1,330 @@
+"""Women and arms brought into one likelihood, and what is kept of the fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from poi_predict.errors import EvidenceError, ModelError
+from poi_predict.modeling.borrowing.design import TREATED, Design, build_design
+from poi_predict.modeling.borrowing.likelihood import ArmData, JointData, Women
+from poi_predict.modeling.borrowing.links import find_link
+from poi_predict.modeling.borrowing.posterior import Posterior, compute_posterior, make_tau_grid
+from poi_predict.modeling.borrowing.predictive import NEW_CENTRE, WomanRows, compute_linear_moments
+from poi_predict.modeling.borrowing.reasons import attribute_log_odds, compute_gap_variance
+from poi_predict.modeling.borrowing.women import Moments, build_copula, compute_women, fill_gaps, list_marginals
+from poi_predict.naming import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from poi_predict.modeling.borrowing.arms import Arm, Marginal, Prior
+    from poi_predict.modeling.borrowing.links import Link
+
+    FloatArray = NDArray[np.float64]
+
+__all__ = ["Evidence", "JointFit", "complete_arms", "fit_evidence_alone", "fit_joint", "place_arms"]
+
+INTERCEPT_SD = 2.5
+BINOMIALS = ("one_parameter", "two_parameter")
+TAILS = ("normal", "t")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The estimator's parameters, checked; `EvidenceLogisticRegression` says what they mean."""
+
+    link: str
+    priors: tuple[Prior, ...]
+    arms: tuple[Arm, ...]
+    population: tuple[Marginal, ...]
+    correlations: tuple[tuple[str, str, float], ...]
+    treatment: tuple[str, ...]
+    treated: str | None
+    interactions: tuple[tuple[str, str], ...]
+    centre: str | None
+    tau_scale: float
+    tau_points: int
+    default_sd: float
+    points: int
+    binomial: str
+    tail: str
+    correction: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        find_link(self.link)
+        for name, allowed in (("binomial", BINOMIALS), ("tail", TAILS)):
+            if getattr(self, name) not in allowed:
+                raise ModelError(f'{name} must be one of {", ".join(allowed)}; "{getattr(self, name)}" is not.')
+        if not (self.tau_scale >= 0 and self.default_sd > 0 and self.tau_points >= 1):
+            raise ModelError("tau_scale must not be negative; default_sd and tau_points must be positive.")
+        for kind, names in (
+            ("A row", [arm.row_id for arm in self.arms]),
+            ("A prior", [prior.parameter for prior in self.priors]),
+        ):
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise EvidenceError(f"{kind} must be given once; {', '.join(repeated)} is repeated. Remove one.")
+
+
+@dataclass(frozen=True)
+class JointFit:
+    """What a fit leaves: sums and parameters, no woman.
+
+    Attributes
+    ----------
+    design : Design
+    groups : tuple of str
+        Names of the deviations: ``study:…`` and ``centre:…``.
+    centre_codes : ndarray of int, shape (n_centres,)
+        Codes of the centres that were seen; their groups are the last ones, in this order.
+    posterior : Posterior
+    mean, covariance : ndarray of shape (d,) and (d, d)
+        Of the whole mixture.
+    centring : ndarray of shape (n_columns,)
+    moments : Moments
+        Of the women, to fill gaps from.
+    fillable : ndarray of bool, shape (n_columns,)
+    prior_mean, prior_sd : ndarray of shape (n_coefficients,)
+    """
+
+    design: Design
+    groups: tuple[str, ...]
+    centre_codes: NDArray[np.int64]
+    posterior: Posterior
+    mean: FloatArray
+    covariance: FloatArray
+    centring: FloatArray
+    moments: Moments
+    fillable: NDArray[np.bool_]
+    prior_mean: FloatArray
+    prior_sd: FloatArray
+
+    @property
+    def own_group(self) -> int:
+        """Group of a woman whose table has no centre column."""
+        one_centre = self.design.centre is None and len(self.centre_codes) == 1
+        return len(self.groups) - 1 if one_centre else NEW_CENTRE
+
+    def place(self, values: FloatArray, therapy: float | None = None) -> WomanRows:
+        """Turn columns, with gaps, into rows of the design; `therapy` overrules what was given."""
+        filled, spread = fill_gaps(self._centre_protocol(values), self.moments, self.fillable)
+        given = self.design.therapy(values) if therapy is None else np.full(len(values), therapy)
+        deviations = filled - self.centring
+        acting = self.design.act(deviations, given)
+        variance = compute_gap_variance(self.design, acting, spread, self.mean, self.covariance)
+        return WomanRows(self.design.rows(deviations, given), self._find_groups(values), variance)
+
+    def linear_moments(self, women: WomanRows) -> tuple[FloatArray, FloatArray]:
+        """Return mean and variance of the linear predictor."""
+        return compute_linear_moments(women, self.mean, self.covariance, self.posterior.tau_square)
+
+    def attribute(self, women: WomanRows, values: FloatArray, link: Link) -> tuple[FloatArray, float]:
+        """Attribute log-odds to columns; see `EvidenceLogisticRegression.compute_attributions`."""
+        reference = np.full((1, values.shape[1]), np.nan)
+        at_centre = self.design.rows(np.zeros_like(reference), np.ones(1))
+        group = NEW_CENTRE if self.design.centre is not None else self.own_group
+        base = WomanRows(at_centre, np.array([group]), np.zeros(1))
+        return attribute_log_odds(self, women, base, np.isnan(values), link)
+
+    def _centre_protocol(self, values: FloatArray) -> FloatArray:
+        return np.where(np.isnan(values) & ~self.fillable, self.centring, values)
+
+    def _find_groups(self, values: FloatArray) -> NDArray[np.intp]:
+        if self.design.centre is None:
+            return np.full(len(values), self.own_group, dtype=np.intp)
+        first = len(self.groups) - len(self.centre_codes)
+        codes = np.nan_to_num(values[:, self.design.centre]).astype(np.int64)
+        place = np.searchsorted(self.centre_codes, codes)
+        found = np.isin(codes, self.centre_codes[self.centre_codes != 0])
+        return np.where(found, first + place, NEW_CENTRE).astype(np.intp)
+
+
+def fit_joint(
+    evidence: Evidence, columns: Sequence[str], values: FloatArray, response: FloatArray, weight: FloatArray
+) -> JointFit:
+    """Compute the joint posterior.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    columns : sequence of str
+    values : ndarray of shape (n_women, n_columns)
+        NaN where missing.
+    response : ndarray of shape (n_women,)
+        1 for a response, 0 for none.
+    weight : ndarray of shape (n_women,)
+        Positive.
+    """
+    design = _build(evidence, columns, values)
+    column = {name: place for place, name in enumerate(columns)}
+    field, blended = compute_women(values, weight, evidence.population, evidence.correlations, column, evidence.seed)
+    fillable = np.isin(np.arange(len(columns)), design.baseline)
+    centring = np.where(fillable | _is_measured(evidence.population, column), field.mean, 0.0)
+    prior_mean, prior_sd = _resolve_priors(evidence, design, values, field)
+    studies = list(dict.fromkeys(f"study:{arm.study}" for arm in evidence.arms))
+    codes = _read_codes(design, values)
+    known = np.unique(codes)
+    groups = (*studies, *(f"centre:{code}" if design.centre is not None else "centre:own" for code in known))
+    fit = JointFit(
+        design, groups, known, _no_posterior(), np.zeros(0), np.zeros((0, 0)), centring, blended, fillable,
+        prior_mean, prior_sd,
+    )  # fmt: skip
+    filled, _ = fill_gaps(fit._centre_protocol(values), blended, fillable)  # noqa: SLF001
+    women = Women(
+        design.rows(filled - centring, design.therapy(values)),
+        2.0 * response - 1.0,
+        weight,
+        len(studies) + np.searchsorted(known, codes),
+    )
+    # Threads cost more than they gain on matrices this small, and their sums may differ in the last bit.
+    with threadpool_limits(limits=1):
+        posterior = _compute(evidence, fit, women, len(groups))
+        mean, covariance = posterior.collapse()
+    return dataclasses.replace(fit, posterior=posterior, mean=mean, covariance=covariance)
+
+
+def fit_evidence_alone(fit: JointFit, evidence: Evidence) -> Posterior:
+    """Compute the posterior of arms and priors as a fit had them, without its women."""
+    nobody = Women(
+        np.empty((0, len(fit.design.coefficients))), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)
+    )  # fmt: skip
+    with threadpool_limits(limits=1):
+        return _compute(evidence, fit, nobody, len(fit.groups) - len(fit.centre_codes))
+
+
+def complete_arms(evidence: Evidence, design: Design) -> list[list[Marginal]]:
+    """Return every arm's marginals, those of the field put in where it is silent on a baseline column."""
+    baseline = {design.columns[place] for place in design.baseline}
+    completed = []
+    for arm in evidence.arms:
+        said = {name for marginal in arm.marginals for name in marginal.columns}
+        silent = [m for m in evidence.population if baseline.issuperset(m.columns) and said.isdisjoint(m.columns)]
+        completed.append([*arm.marginals, *(dataclasses.replace(m, from_table=True) for m in silent)])
+    return completed
+
+
+def _build(evidence: Evidence, columns: Sequence[str], values: FloatArray) -> Design:
+    for arm in evidence.arms:
+        for name in (name for marginal in arm.marginals for name in marginal.columns):
+            if name not in columns:
+                raise EvidenceError(
+                    f"Row {arm.row_id}: an arm must be described by columns of the model; {name} is not one"
+                    f"{suggest(name, columns)}. Leave it out or name it among the predictors."
+                )
+    design = build_design(
+        columns,
+        treated=evidence.treated,
+        protocol=evidence.treatment,
+        centre=evidence.centre,
+        interactions=evidence.interactions,
+        has_effect=False,
+        definitions=list(dict.fromkeys(arm.definition for arm in evidence.arms if arm.definition)),
+    )
+    therapy = {float(arm.treated) for arm in evidence.arms} | set(np.unique(design.therapy(values)).tolist())
+    return dataclasses.replace(design, has_effect=len(therapy) > 1)
+
+
+def _compute(evidence: Evidence, fit: JointFit, women: Women, n_groups: int) -> Posterior:
+    link, arms = find_link(evidence.link), place_arms(evidence, fit)
+    data = JointData(
+        women,
+        arms,
+        n_groups,
+        fit.prior_mean,
+        fit.prior_sd,
+        _attenuate(link, arms),
+        heavy_tail=evidence.tail == "t",
+        two_parameter=evidence.binomial == "two_parameter",
+    )
+    grid = make_tau_grid(evidence.tau_scale, evidence.tau_points)
+    return compute_posterior(data, link, grid, correct=evidence.correction, seed=evidence.seed)
+
+
+def _attenuate(link: Link, arms: ArmData) -> FloatArray:
+    """How the spread of an arm's women flattens its mean probability, the larger arms counting for more."""
+    points = arms.design.reshape(len(arms.n), arms.n_points, arms.design.shape[1])
+    weight = np.repeat(arms.n * arms.discount, arms.n_points)
+    flat = (points - points.mean(axis=1, keepdims=True)).reshape(arms.design.shape)
+    return np.asarray(link.flattening**2 * (flat.T * weight) @ flat / max(weight.sum(), 1.0), dtype=np.float64)
+
+
+def place_arms(evidence: Evidence, fit: JointFit) -> ArmData:
+    """Represent every arm by points of the design."""
+    design, arms = fit.design, evidence.arms
+    column = {name: place for place, name in enumerate(design.columns)}
+    copula = build_copula(
+        list_marginals(arms, evidence.population), evidence.correlations, evidence.points, evidence.seed
+    )
+    blocks = []
+    for arm, marginals in zip(arms, complete_arms(evidence, design), strict=True):
+        points = copula.place(marginals, column)
+        deviations = np.where(np.isnan(points), 0.0, points - fit.centring)
+        definition = design.definitions.index(arm.definition) if arm.definition else None
+        blocks.append(design.rows(deviations, np.full(len(points), float(arm.treated)), definition))
+    return ArmData(
+        np.vstack([np.empty((0, len(design.coefficients))), *blocks]),
+        np.array([arm.events for arm in arms], dtype=np.float64),
+        np.array([arm.n for arm in arms], dtype=np.float64),
+        np.array([arm.discount for arm in arms], dtype=np.float64),
+        np.array([fit.groups.index(f"study:{arm.study}") for arm in arms], dtype=np.intp),
+        evidence.points,
+    )
+
+
+def _is_measured(population: tuple[Marginal, ...], column: dict[str, int]) -> NDArray[np.bool_]:
+    """Whether a column is a measured number: then its mean is its centre, even if it belongs to the protocol."""
+    measured = np.zeros(len(column), dtype=bool)
+    for marginal in population:
+        if marginal.family not in ("bernoulli", "categorical") and marginal.columns[0] in column:
+            measured[column[marginal.columns[0]]] = True
+    return measured
+
+
+def _resolve_priors(
+    evidence: Evidence, design: Design, values: FloatArray, field: Moments
+) -> tuple[FloatArray, FloatArray]:
+    """Return prior means and SDs of the coefficients; a 0/1 column counts as having an SD of 1."""
+    declared = {prior.parameter: prior for prior in evidence.priors}
+    for name in declared:
+        if name not in design.coefficients and name != TREATED:
+            raise EvidenceError(
+                f"A prior must be of a parameter of the model; {name} is not one{suggest(name, design.coefficients)}."
+            )
+    spread = dict(zip(design.columns, _find_spread(evidence.population, design.columns, values, field), strict=True))
+    mean, sd = [], []
+    for name in design.coefficients:
+        prior = declared.get(name)
+        factors = [spread[part] for part in name.split(":") if part in spread]
+        default = INTERCEPT_SD if name == "intercept" else evidence.default_sd / float(np.prod(factors))
+        mean.append(0.0 if prior is None else prior.mean)
+        sd.append(default if prior is None else prior.sd)
+    return np.array(mean), np.array(sd)
+
+
+def _find_spread(
+    population: tuple[Marginal, ...], columns: Sequence[str], values: FloatArray, field: Moments
+) -> FloatArray:
+    """SDs of the columns, 1 for those of 0 and 1; the table of the field says so, so that no prior waits for women."""
+    flags = {name for m in population if m.family in ("bernoulli", "categorical") for name in m.columns}
+    seen = [bool(np.isin(c[~np.isnan(c)], (0.0, 1.0)).all()) for c in values.T] if len(values) else []
+    is_flag = np.isin(columns, sorted(flags)) | np.array(seen or [False] * len(columns))
+    return np.where(is_flag, np.maximum(field.sd, 1.0), field.sd)
+
+
+def _read_codes(design: Design, values: FloatArray) -> NDArray[np.int64]:
+    if design.centre is None:
+        return np.zeros(len(values), dtype=np.int64)
+    return np.nan_to_num(values[:, design.centre]).astype(np.int64)
+
+
+def _no_posterior() -> Posterior:
+    nothing = np.zeros(0)
+    return Posterior(nothing, nothing, nothing, nothing, nothing, float("nan"), float("nan"), corrected=False)

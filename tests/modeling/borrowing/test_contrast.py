@@ -1,0 +1,114 @@
+"""With and without therapy: against draws of the posterior, and against the same women with the column changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, ndtr
+
+from poi_predict.errors import ModelError
+from poi_predict.modeling.borrowing import Arm, Marginal, Prior
+from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
+
+FIELD = (Marginal(("age__years",), "normal", 34.0, 5.0), Marginal(("fsh__log",), "normal", 4.0, 0.5))
+ARMS = (
+    Arm("A1", "one", 8, 20, treated=True),
+    Arm("A2", "two", 12, 40, treated=True),
+    Arm("B1", "three", 45, 180, treated=False),
+)
+
+
+def make_women(n: int = 60, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "age__years": rng.normal(34, 5, n),
+            "fsh__log": rng.normal(4, 0.5, n),
+            "therapy": (rng.random(n) < 0.7).astype(float),
+            "route__iv": (rng.random(n) < 0.5).astype(float),
+            "centre__code": rng.integers(1, 3, n).astype(float),
+        }
+    )
+    eta = -0.8 + 0.5 * X["therapy"] * (1 + X["route__iv"]) - 0.6 * (X["fsh__log"] - 4)
+    return X, (rng.random(n) < expit(eta)).astype(int)
+
+
+def fit(*, link: str = "logit", **changed: object) -> EvidenceLogisticRegression:
+    settings: dict[str, object] = {
+        "arms": ARMS, "population": FIELD, "treated": "therapy", "treatment": ("route__iv",), "centre": "centre__code",
+        "interactions": (("fsh__log", "route__iv"),), "link": link, "points": 16, "tau_points": 5,
+    }  # fmt: skip
+    return EvidenceLogisticRegression(**(settings | changed)).fit(*make_women())
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_interval_of_the_difference_is_that_of_the_posteriors_draws(link: str) -> None:
+    model, women = fit(link=link), make_women(8, 2)[0]
+    women.loc[2, "fsh__log"] = np.nan
+    women.loc[3:5, "centre__code"] = 0.0
+    found = model.predict_contrast(women, coverage=0.9)
+    both = pd.concat([women.assign(therapy=1.0), women.assign(therapy=0.0)], ignore_index=True)
+    draws = model.sample_log_odds(both, 40_000, np.random.default_rng(3))
+    p = {"logit": expit, "probit": ndtr}[link](draws)
+    p_with, p_without = p[:, :8], p[:, 8:]
+    np.testing.assert_allclose(found["p_with"], p_with.mean(axis=0), atol=0.006)
+    np.testing.assert_allclose(found["p_without"], p_without.mean(axis=0), atol=0.006)
+    low, high = np.quantile(p_with - p_without, [0.05, 0.95], axis=0)
+    # Limits are those of a normal distribution of the log-odds, draws those of a mixture, a little skewed.
+    np.testing.assert_allclose(found["difference_low"], low, atol=0.02)
+    np.testing.assert_allclose(found["difference_high"], high, atol=0.02)
+    for name, part in (("with", p_with), ("without", p_without)):
+        limits = np.quantile(part, [0.05, 0.95], axis=0)
+        np.testing.assert_allclose(found[[f"{name}_low", f"{name}_high"]].T, limits, atol=0.025)
+
+
+def test_both_probabilities_are_those_of_the_same_woman_with_the_column_changed() -> None:
+    model, women = fit(), make_women(9, 4)[0]
+    women.loc[0, ["age__years", "fsh__log"]] = np.nan
+    women.loc[1, "route__iv"] = np.nan
+    found = model.predict_contrast(women)
+    for column, therapy in (("p_with", 1.0), ("p_without", 0.0)):
+        changed = women.assign(therapy=therapy)
+        np.testing.assert_allclose(found[column], model.predict_proba(changed)[:, 1], rtol=1e-12)
+        limits = found[[column.replace("p_", "") + side for side in ("_low", "_high")]]
+        np.testing.assert_allclose(limits, model.predict_interval(changed), rtol=1e-12)
+    np.testing.assert_allclose(found["difference"], found["p_with"] - found["p_without"], rtol=1e-12)
+    outside = (found["difference_low"] > 0) | (found["difference_high"] < 0)
+    assert found["distinguishable"].tolist() == outside.tolist()
+    assert (found["difference_low"] < found["difference"]).all()
+    assert (found["difference"] < found["difference_high"]).all()
+
+
+def test_what_a_woman_was_given_does_not_matter_without_therapy() -> None:
+    model, women = fit(), make_women(5, 5)[0]
+    women.loc[:, "fsh__log"] = np.nan  # her gap has an effect that the route changes, in treated women only
+    some, other = (model.predict_contrast(women.assign(route__iv=given)) for given in (0.0, 1.0))
+    without = ["p_without", "without_low", "without_high"]
+    pd.testing.assert_frame_equal(some[without], other[without])
+    assert (some["p_with"] - other["p_with"]).abs().min() > 1e-3
+    assert (some["with_high"] - some["with_low"] - other["with_high"] + other["with_low"]).abs().min() > 1e-4
+
+
+def test_a_large_effect_is_told_apart_and_a_small_one_is_not() -> None:
+    women = make_women(4, 6)[0]
+    assert not fit().predict_contrast(women)["distinguishable"].any()
+    sure = fit(priors=(Prior("treated", 3.0, 0.05),), interactions=(), tau_scale=0.1)
+    assert sure.predict_contrast(women)["distinguishable"].all()
+
+
+def test_a_wider_coverage_gives_wider_intervals() -> None:
+    model, women = fit(), make_women(6, 7)[0]
+    wide, narrow = model.predict_contrast(women, 0.99), model.predict_contrast(women, 0.5)
+    for name in ("with", "without", "difference"):
+        assert (wide[f"{name}_low"] < narrow[f"{name}_low"]).all()
+        assert (wide[f"{name}_high"] > narrow[f"{name}_high"]).all()
+    with pytest.raises(ModelError, match=r"coverage must be between 0 and 1; it is 95\. Use 0\.95 for 95 %\."):
+        model.predict_contrast(women, 95)
+
+
+def test_without_untreated_women_there_is_no_contrast() -> None:
+    X, y = make_women()
+    model = EvidenceLogisticRegression().fit(X[["fsh__log"]], y)
+    with pytest.raises(ModelError, match="can be compared only if some women were not treated; here all were"):
+        model.predict_contrast(X[["fsh__log"]])
