@@ -164,7 +164,7 @@ def share(hits: list[bool]) -> str:
 
 def run_null(wanted: argparse.Namespace) -> None:
     print(f"\nnull, {wanted.model}: claimed in error; target 5 % at most")
-    for n in NULL_SIZES:
+    for n in wanted.sizes or NULL_SIZES:
         found = run(wanted, n, 0.0)
         print(f"  n {n}, {np.median([f.seconds for f in found]):.2f} s a cohort")
         print(f"    better than all others          {share([f.best for f in found])}")
@@ -178,7 +178,7 @@ def run_null(wanted: argparse.Namespace) -> None:
 
 def run_power(wanted: argparse.Namespace) -> None:
     print(f"\npower, {wanted.model}: one source of six is {GAIN:.0%} better; target at n 600: found in 80 % or more")
-    for n in POWER_SIZES:
+    for n in wanted.sizes or POWER_SIZES:
         found = run(wanted, n, GAIN)
         told = np.array([f.found for f in found])
         print(f"  n {n:>4}  found {share((told > 0.5).tolist())}; of all women told so {told.mean():.1%}")
@@ -226,6 +226,7 @@ def main() -> None:
     parser.add_argument("--section", choices=("null", "power", "speed", "all"), default="all")
     parser.add_argument("--cohorts", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2, help="cohorts at a time")
+    parser.add_argument("--sizes", type=int, nargs="*", help="women in a cohort; those of the section if not given")
     parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--model", default="evidence", help="of the catalogue")
     wanted = parser.parse_args()

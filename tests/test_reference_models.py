@@ -15,12 +15,13 @@ from poi_predict.cohort import read_codebook
 from poi_predict.evidence import read_field
 from poi_predict.explain import explain_predictions
 from poi_predict.external_validation import validate
+from poi_predict.one_woman import explain_patient
 from poi_predict.reference_models import REFERENCES, build_reference
 from poi_predict.report.borrowed_words import NOT_FOR_COUNSELLING
 from poi_predict.scoring import Bundle, read_bundle, read_scoring_cohort, score_frame
 from poi_predict.scoring.contract import REFERENCE
 from poi_predict.study import read_study
-from poi_predict.workflow import explain_patient, score
+from poi_predict.workflow import score
 from support import ROOT
 
 FILES = {

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from poi_predict.errors import BundleError, CohortError, OutputError
+from poi_predict.one_woman import explain_patient
 from poi_predict.study import Study, read_study
-from poi_predict.workflow import check, develop, explain_patient, score, simulate, train
+from poi_predict.workflow import check, develop, score, simulate, train
 from support import CREATED, ROOT, quicken
 
 METRICS = {"c_statistic", "brier", "log_loss", "calibration_in_the_large", "calibration_slope"}

@@ -129,10 +129,32 @@ def explain(
     allow_synthetic_model: SyntheticOption = False,
 ) -> None:
     """Write one woman's page: her probability, how sure it is, and what it comes from."""
-    from poi_predict.workflow import explain_patient as run  # noqa: PLC0415
+    from poi_predict.one_woman import explain_patient as run  # noqa: PLC0415
 
     run(model, cohort, patient, out, allow_synthetic=allow_synthetic_model)
     _say(f"Wrote her page to {out}.")
+
+
+@app.command()
+def regimens(
+    model: ModelOption,
+    cohort: CohortOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="One woman's page (.html), or with --all a table.")],
+    patient: Annotated[str | None, typer.Option("--patient", "-p", help="Her patient_id, as in the cohort.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Compare for every woman, into a table.")] = False,
+    allow_synthetic_model: SyntheticOption = False,
+) -> None:
+    """Compare regimens for one woman, beside no cell therapy; or for a whole cohort."""
+    from poi_predict.one_woman import compare_cohort, compare_patient  # noqa: PLC0415
+
+    if everyone == (patient is not None):
+        raise PoiPredictError("Name one woman by --patient, or all of them by --all; one of the two, not both.")
+    if patient is None:
+        lines = compare_cohort(model, cohort, out, allow_synthetic=allow_synthetic_model).lines(out)
+    else:
+        lines = compare_patient(model, cohort, patient, out, allow_synthetic=allow_synthetic_model)
+    for line in lines:
+        _say(line)
 
 
 @app.command()

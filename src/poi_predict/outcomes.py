@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort import AnalysisSet, Cohort, Findings
     from poi_predict.explain import Explanation
     from poi_predict.modeling import Checkpoint, Development
+    from poi_predict.regimen import RegimenSettings, Support
     from poi_predict.study import Study
     from poi_predict.tracking import TrackedRun
     from poi_predict.validation import Assessment, Ladder
@@ -111,6 +112,7 @@ class Training:
     assessment: Assessment
     explanation: Explanation
     checkpoint: Checkpoint
+    comparable: tuple[RegimenSettings, Support] | None = None
 
 
 @dataclass(frozen=True)

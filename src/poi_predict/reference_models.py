@@ -23,13 +23,14 @@ from poi_predict.modeling import CATALOG, EVIDENCE, TrainingData, describe_borro
 from poi_predict.modeling.borrowing.points import place_points
 from poi_predict.modeling.borrowing.women import build_copula
 from poi_predict.modeling.evidence_pipeline import build_evidence_pipeline
+from poi_predict.regimen import count_arms, prepare_comparison
 from poi_predict.report import ReportContent, render_model_card
 from poi_predict.report.borrowed_sections import build_borrowed_sections
 from poi_predict.report.borrowed_words import brand_banners
 from poi_predict.report.content import empty_frame
 from poi_predict.scoring import Bundle, Provenance, build_contract, write_bundle
 from poi_predict.scoring.contract import REFERENCE, TrainingRange
-from poi_predict.scoring.packing import PACKAGES, add_outcome_terms
+from poi_predict.scoring.packing import PACKAGES, add_outcome_terms, add_regimens
 from poi_predict.scoring.rounding import round_fitted, round_numbers
 from poi_predict.study import read_study
 from poi_predict.validation import METRICS, Assessment, CandidateAssessment, Estimate
@@ -148,7 +149,11 @@ def _build_contract(study: Study, pipeline: Pipeline) -> Contract:
     )
     ranges = _find_ranges(pipeline[-1].population, study)
     contract = replace(contract, training_ranges=ranges, brands=(REFERENCE,))
-    return add_outcome_terms(contract, study.codebook, study.reading, study.inclusion, {})
+    contract = add_outcome_terms(contract, study.codebook, study.reading, study.inclusion, {})
+    borrowed = study.evidence
+    arms = None if borrowed is None else count_arms(study.regimens, study.codebook, borrowed.outcome, borrowed.exclude)
+    comparable = prepare_comparison(pipeline, _nobody(study), study.codebook, study.regimens, arms=arms)
+    return add_regimens(contract, comparable)
 
 
 def _find_ranges(population: tuple[Marginal, ...], study: Study) -> dict[str, TrainingRange]:

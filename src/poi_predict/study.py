@@ -29,6 +29,7 @@ from poi_predict.evidence import EvidenceSettings, build_evidence_settings
 from poi_predict.features import FeatureSettings
 from poi_predict.modeling import ModelingSettings
 from poi_predict.naming import suggest
+from poi_predict.regimen import RegimenSettings, build_regimen_settings
 from poi_predict.tracking import TrackingSettings
 from poi_predict.validation import ValidationSettings
 
@@ -37,7 +38,7 @@ __all__ = ["Study", "read_study", "shipped_studies"]
 T = TypeVar("T")
 SECTIONS = (
     "study", "cohort", "columns", "variables", "endpoint", "inclusion", "predictors", "evidence", "models",
-    "validation", "tracking",
+    "validation", "regimens", "tracking",
 )  # fmt: skip
 NO_EVIDENCE = (
     'The candidate "evidence" borrows from the literature, so a study that names it must say for which outcome; it '
@@ -73,6 +74,7 @@ class Study:
     models: ModelingSettings
     evidence: EvidenceSettings | None
     validation: ValidationSettings
+    regimens: RegimenSettings
     tracking: TrackingSettings
     sha256: str
 
@@ -110,6 +112,7 @@ class Study:
             "models": asdict(self.models),
             "evidence": None if self.evidence is None else asdict(self.evidence),
             "validation": asdict(self.validation),
+            "regimens": self.regimens.as_dict(),
         }
 
 
@@ -203,6 +206,7 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
         models=_models(raw),
         evidence=build_evidence_settings(read_table(raw, "evidence")) if "evidence" in raw else None,
         validation=build_settings(ValidationSettings, read_table(raw, "validation"), "validation"),
+        regimens=build_regimen_settings(read_table(raw, "regimens"), codebook, _known_names(features, codebook)),
         tracking=build_settings(TrackingSettings, tracking, "tracking"),
         sha256=sha256,
     )
@@ -210,6 +214,11 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
     if study.models.needs_evidence and study.evidence is None:
         raise StudyError(NO_EVIDENCE)
     return study
+
+
+def _known_names(features: FeatureSettings, codebook: Codebook) -> tuple[str, ...]:
+    """Predictors that the codebook knows; the others are refused once the study is whole."""
+    return tuple(name for name in features.predictors if name in codebook)
 
 
 def _models(raw: Mapping[str, Any]) -> ModelingSettings:

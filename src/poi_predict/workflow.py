@@ -20,7 +20,7 @@ from poi_predict.cohort import (
     read_cohort,
     write_synthetic_cohort,
 )
-from poi_predict.errors import CohortError, OutputError, PoiPredictError
+from poi_predict.errors import OutputError, PoiPredictError
 from poi_predict.explain import explain_predictions
 from poi_predict.features import input_columns
 from poi_predict.files import check_folder_is_ours, staged_file, staged_folder
@@ -36,35 +36,36 @@ from poi_predict.modeling import (
     develop_candidates,
     make_groupings,
     plan_development,
-    predict_contrast,
 )
 from poi_predict.outcomes import MARKER, Checked, Training, TrainingRun, describe_budget
 from poi_predict.progress import SILENT, Listener
-from poi_predict.report import build_patient_content, render_patient_page
+from poi_predict.regimen import CrossFitSettings, TreatedCohort, count_arms, describe_regimens, prepare_comparison
 from poi_predict.run_pages import build_run_pages
 from poi_predict.scoring import (
     Bundle,
     Scored,
     add_centre,
+    add_regimens,
     build_contract,
     build_provenance,
     check_table_suffix,
-    read_bundle,
     read_scoring_cohort,
     score_cohort,
-    score_frame,
     write_bundle,
     write_scored,
 )
 from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.packing import add_outcome_terms
-from poi_predict.tracking import Dataset, read_registered_bundle, track_training
+from poi_predict.stored_models import read_model
+from poi_predict.tracking import Dataset, track_training
 
 if TYPE_CHECKING:
-    from poi_predict.scoring import Provenance
+    from poi_predict.modeling import Development
+    from poi_predict.regimen import RegimenSettings, Support
+    from poi_predict.scoring import Contract, Provenance
     from poi_predict.study import Study
 
-__all__ = ["check", "develop", "explain_patient", "score", "simulate", "train"]
+__all__ = ["check", "develop", "score", "simulate", "train"]
 
 
 def simulate(n: int, seed: int, out: Path, truth: Path | None = None) -> None:
@@ -148,11 +149,37 @@ def develop(
         listener.say("Weighing the borrowed evidence against the women of this cohort.")
         borrowing, outcome = development.fitted[EVIDENCE], study.evidence.outcome
         details["evidence"] = describe_borrowing(borrowing, data, study.codebook, outcome, seed=plan.seed)
+    comparable = _prepare_comparison(study, development)
+    if comparable is not None and _can_compare(development):
+        listener.say("Comparing the regimens that these women had.")
+        cohort_of = TreatedCohort(
+            data.X, data.y_true, data.weight, data.patient, analysis.centre, study.endpoint.favourable
+        )
+        refits = development.refits.pipelines
+        cross_fit = CrossFitSettings(min(5, study.validation.folds), min(5, study.validation.repeats))
+        details["regimens"] = describe_regimens(
+            development.primary, refits, cohort_of, study.codebook, comparable, cross_fit=cross_fit, seed=plan.seed
+        )
     assessment = assess_development(
         development, study.name, synthetic=cohort.synthetic, level=study.validation.level, details=details
     )
     explanation = explain_predictions(development.primary, data.X)
-    return Training(study, cohort, analysis, development, assessment, explanation, checkpoint)
+    return Training(study, cohort, analysis, development, assessment, explanation, checkpoint, comparable)
+
+
+def _prepare_comparison(study: Study, development: Development) -> tuple[RegimenSettings, Support] | None:
+    arms = None
+    if development.plan.primary == EVIDENCE and study.evidence is not None:
+        arms = count_arms(study.regimens, study.codebook, study.evidence.outcome, study.evidence.exclude)
+    data = development.data
+    return prepare_comparison(
+        development.primary, data.X, study.codebook, study.regimens, patient=data.patient, arms=arms
+    )
+
+
+def _can_compare(development: Development) -> bool:
+    """Whether the primary model has a posterior, or refits that stand for one."""
+    return bool(development.refits.pipelines) or hasattr(development.primary[-1], "sample_posterior")
 
 
 def train(
@@ -222,32 +249,35 @@ def train(
 
 
 def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
-    study = training.study
     return Bundle(
         pipeline=training.development.primary,
-        contract=add_outcome_terms(
-            add_centre(
-                build_contract(
-                    study.name,
-                    asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
-                    _variables_used(training),
-                    study.codebook,
-                    study.reading,
-                    training.analysis.data,
-                    synthetic=training.cohort.synthetic,
-                ),
-                training.development.primary,
-            ),
-            study.codebook,
-            study.reading,
-            study.inclusion,
-            summarise_women(training.development.primary, training.development.data.X, training.analysis.patient),
-        ),
+        contract=_contract(training),
         assessment=training.assessment.as_dict(),
         provenance=provenance,
         card=card,
         refits=training.development.refits.pipelines,
     )
+
+
+def _contract(training: Training) -> Contract:
+    study, data, pipeline = training.study, training.development.data, training.development.primary
+    contract = build_contract(
+        study.name,
+        asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
+        _variables_used(training),
+        study.codebook,
+        study.reading,
+        training.analysis.data,
+        synthetic=training.cohort.synthetic,
+    )
+    contract = add_outcome_terms(
+        add_centre(contract, pipeline),
+        study.codebook,
+        study.reading,
+        study.inclusion,
+        summarise_women(pipeline, data.X, training.analysis.patient),
+    )
+    return add_regimens(contract, training.comparable)
 
 
 def _variables_used(training: Training) -> tuple[str, ...]:
@@ -281,65 +311,11 @@ def score(model: str, cohort_file: Path, out: Path, *, reasons: int = 0, allow_s
         If the model, the cohort or the output is at fault; then no file appears.
     """
     check_table_suffix(out)
-    bundle = _read_model(model)
+    bundle = read_model(model)
     cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
     scored = score_cohort(bundle, cohort, reasons)
     write_scored(scored, out)
     return scored
-
-
-def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False) -> None:
-    """Write one woman's page.
-
-    Raises
-    ------
-    PoiPredictError
-        If there is no such woman, or her row cannot be scored.
-    """
-    bundle = _read_model(model)
-    cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
-    row = _row_of(cohort, patient)
-    scored = score_frame(bundle, row, reasons=0)
-    contract = bundle.contract
-    model_facts = {
-        "assessment": bundle.assessment,
-        "study": contract.study,
-        "question": contract.endpoint["question"],
-        "endpoint": contract.endpoint["label"],
-        "synthetic": contract.synthetic,
-        "brands": contract.brands,
-        "provenance": bundle.provenance.lines(),
-    }
-    content = build_patient_content(
-        patient,
-        row.iloc[0],
-        {str(name): value for name, value in scored.iloc[0].items()},
-        explain_predictions(bundle.pipeline, row),
-        cohort.codebook,
-        model_facts,
-        contrast=predict_contrast(bundle.pipeline, row),
-    )
-    with staged_file(out) as partial:
-        partial.write_text(render_patient_page(content), encoding="utf-8")
-
-
-def _row_of(cohort: Cohort, patient: str) -> Any:
-    """Return her latest row as a frame of one row, if it keeps the contract."""
-    positions = np.flatnonzero(cohort.patient_id.to_numpy(dtype=object) == patient)
-    if not len(positions):
-        raise CohortError(
-            f"--patient must be a patient_id of the cohort; none of its {cohort.n_rows} rows has the one given. "
-            "Write it exactly as in the file, leading zeros included."
-        )
-    latest = int(positions[-1])
-    broken = [found for found in cohort.findings.errors if int(cohort.row_number[latest]) in found.rows]
-    if broken:
-        raise CohortError(f"Her row cannot be scored: {' '.join(found.message for found in broken)}")
-    return cohort.data.iloc[[latest]].reset_index(drop=True)
-
-
-def _read_model(model: str) -> Bundle:
-    return read_bundle(read_registered_bundle(model) if model.startswith("models:/") else Path(model))
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -48,4 +48,4 @@ def test_intervals_of_individual_probabilities_cover_as_stated(benchmark: Module
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
 def test_intervals_of_half_or_twice_the_width_would_be_noticed(benchmark: ModuleType, factor: float) -> None:
-    assert not covers(simulate(benchmark, 16, factor))
+    assert not covers(simulate(benchmark, 10, factor))

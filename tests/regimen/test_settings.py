@@ -90,6 +90,8 @@ def test_what_the_model_does_not_read_may_be_stated_for_the_rules() -> None:
         ('vary = ["rout"]', 'did you mean "route"'),
         ("options = []", "must list at least one option; it lists none"),
         ('[[options]]\ncell_source = "UC"', "options 1 must have a name"),
+        ('[[options]]\nname = "a"', "must state what is done"),
+        ('[[options]]\nname = "a"\nsides = "both"', "they state none"),
         ('[[options]]\nname = "a"\ncell_sauce = "UC"', 'did you mean "cell_source"'),
         ('[[options]]\nname = "a"\nage = 30', '"age" is not one'),
         ('[[options]]\nname = "a"\ncell_source = "bone marow"', 'did you mean "bone marrow"'),

@@ -16,7 +16,8 @@ from poi_predict.regimen.neighbourhood import (
     group_alike,
 )
 from poi_predict.regimen.options import Option, list_options
-from poi_predict.regimen.seen import count_arms, count_options
+from poi_predict.regimen.seen import count_arms, count_options, join_counts
+from poi_predict.regimen.settings import build_regimen_settings
 from poi_predict.regimen.support import OptionSupport, Support, summarise_support
 from regimen_women import BETTER, PREDICTORS, SOURCES, codebook, draw_women, evidence_model, ridge_model, settings
 
@@ -191,6 +192,19 @@ def test_a_model_without_a_posterior_weighs_by_its_explanation() -> None:
     origins = {name.split("__")[0] for name in support.neighbourhood.columns}
     assert origins <= set(PREDICTORS) - {"cell_source", "route", "dose_cells", "adjuvant"}
     assert support.neighbourhood.n_women == 120
+
+
+def test_arms_without_therapy_count_though_the_source_is_no_predictor() -> None:
+    chosen = build_regimen_settings({}, codebook(), ("age", "route"))
+    women = draw_women(20, 14)
+    seen = join_counts(count_options(women, chosen, codebook()), count_arms(chosen, codebook(), "menses"))
+    support = Support(seen)
+    options = list_options(chosen, codebook(), seen)
+    found = {option.name: support.count(option) for option in options.options}
+    assert found["none"] == OptionSupport(0, 2, 669)
+    assert found["intraovarian_laparoscopic"] == OptionSupport(20, 1, 10)
+    again = Support.from_dict(json.loads(json.dumps(support.as_dict(), allow_nan=False)))
+    assert again.count(options.options[1]) == found[options.options[1].name]
 
 
 def test_without_women_there_are_arms_alone() -> None:

@@ -1,5 +1,6 @@
 """Regimens compared: for one woman, and in a cohort where they were chosen, not drawn by lot."""
 
+from .cohort import TreatedCohort, describe_regimens, prepare_comparison
 from .compared import RegimenComparison
 from .comparison import compare_regimens
 from .confounding import Confounded, find_confounded
@@ -49,6 +50,7 @@ __all__ = [
     "ResponseDraws",
     "Rule",
     "Support",
+    "TreatedCohort",
     "Verdict",
     "WaitingComparison",
     "assess_overlap",
@@ -64,10 +66,12 @@ __all__ = [
     "compute_standardised_differences",
     "count_arms",
     "count_options",
+    "describe_regimens",
     "estimate_effects",
     "find_confounded",
     "join_counts",
     "list_options",
+    "prepare_comparison",
     "read_shipped_rules",
     "summarise_support",
 ]

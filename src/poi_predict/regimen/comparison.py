@@ -87,6 +87,26 @@ def compare_regimens(
     Only what an option sets moves; her baseline is the same in all of them. All options of one woman share the draws,
     so a difference is less uncertain than its two parts. Options without support get their probabilities, but take no
     part in ranks, in the probability of being best, or in the verdict.
+
+    Examples
+    --------
+    Published arms alone cannot rank what was published, nor tell it from no therapy:
+
+    >>> from poi_predict.cohort import read_codebook
+    >>> from poi_predict.evidence.settings import EvidenceSettings
+    >>> from poi_predict.features import FeatureSettings
+    >>> from poi_predict.modeling.evidence_pipeline import build_evidence_pipeline
+    >>> from poi_predict.regimen import Support, build_draws, build_regimen_settings, count_arms, list_options
+    >>> codebook, predictors = read_codebook(), ("age", "cell_source")
+    >>> pipeline = build_evidence_pipeline(
+    ...     codebook, FeatureSettings(predictors), EvidenceSettings("menses"), with_centre=False, random_state=0)
+    >>> draws_of = build_draws(pipeline.fit(pd.DataFrame({"age": [], "cell_source": []}), []))
+    >>> settings = build_regimen_settings({}, codebook, predictors)
+    >>> support = Support(count_arms(settings, codebook, "menses"))
+    >>> options = list_options(settings, codebook, support.seen)
+    >>> found = compare_regimens(draws_of, pd.DataFrame({"age": [31.0]}), options, settings, support)
+    >>> found.verdicts[0].kind, found.options[0].label, found.support[0].arm_women
+    ('not distinguishable', 'no cell therapy', 669)
     """
     compared = options.options
     if any(not option.is_therapy for option in compared) and not draws_of.says_no_therapy:

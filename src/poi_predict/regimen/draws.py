@@ -189,6 +189,15 @@ def build_draws(
     ------
     ModelError
         If it has neither: without uncertainty nothing can be compared.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.pipeline import Pipeline
+    >>> build_draws(Pipeline([("model", DummyClassifier())]))
+    Traceback (most recent call last):
+    poi_predict.errors.ModelError: Regimens are compared with their uncertainty, from a posterior or from refits in
+    resamples; this model has neither. Train it with validation.bootstrap of 200, or train the evidence model.
     """
     if isinstance(_find_base(pipeline), EvidenceLogisticRegression):
         return PosteriorDraws(pipeline, n_draws, random_state)

@@ -36,7 +36,7 @@ __all__ = [
 SOURCE = "cell_source"
 COUNTS = ["n_women", "n_arms", "arm_women"]
 NEAR = 0.55
-"""Doses are counted in quarters of a decade, rounded to one digit; half a decade, about threefold, is the same protocol."""
+"""Doses are counted in quarters of a decade, rounded to one digit; half a decade, threefold, is the same protocol."""
 
 
 def count_options(
@@ -105,18 +105,16 @@ def count_arms(
     arms = arms[~arms.index.isin(list(exclude))]
     protocols = read_arm_protocols().reindex(arms.index)
     frame = pd.DataFrame(index=arms.index)
-    for name in _list_counted(settings):
+    for name in dict.fromkeys([SOURCE, *settings.vary]):
         if name == DOSE:
             frame[name] = np.sqrt(protocols["dose_low"].astype(float) * protocols["dose_high"].astype(float))
         elif name == "n_treatments":
             frame[name] = protocols["n_treatments_max"].astype(float)
         else:
             frame[name] = protocols[name].astype(object) if name in protocols else None
-    if SOURCE in frame:
-        frame.loc[~arms["treated"], SOURCE] = "none"
-    table = _classify(frame, settings, codebook).assign(n_women=0, n_arms=1, arm_women=arms["n"].to_numpy())
-    if SOURCE not in frame:
-        table = table[arms["treated"].to_numpy()]
+    frame.loc[~arms["treated"], SOURCE] = "none"
+    table = _classify(frame, list(frame.columns), codebook)
+    table = table.assign(n_women=0, n_arms=1, arm_women=arms["n"].to_numpy())
     return _add_up(table)
 
 
@@ -129,7 +127,7 @@ def count_combinations(
     frame: pd.DataFrame, settings: RegimenSettings, codebook: Codebook
 ) -> tuple[pd.DataFrame, NDArray[np.intp]]:
     """Count combinations as `count_options` does, and say which one each row has."""
-    table = _classify(frame, settings, codebook)
+    table = _classify(frame, _list_counted(settings), codebook)
     counted = _add_up(table.assign(n_women=1, n_arms=0, arm_women=0))
     place = {_key(row): position for position, row in enumerate(counted[table.columns].to_numpy(dtype=object))}
     codes = [place[_key(row)] for row in table.to_numpy(dtype=object)]
@@ -158,14 +156,15 @@ def _list_counted(settings: RegimenSettings) -> list[str]:
     return [*extra, *settings.vary]
 
 
-def _classify(frame: pd.DataFrame, settings: RegimenSettings, codebook: Codebook) -> pd.DataFrame:
+def _classify(frame: pd.DataFrame, names: Sequence[str], codebook: Codebook) -> pd.DataFrame:
     """Return the protocol of each row in the words of options; numbers in classes, nothing else without cells."""
     columns: dict[str, Any] = {}
-    for name in _list_counted(settings):
+    numeric = [name for name in names if name in codebook and codebook[name].is_numeric]
+    for name in names:
         values = frame[name] if name in frame else pd.Series(np.nan, index=frame.index)
-        if codebook[name].kind == "continuous":
+        if name in numeric and codebook[name].kind == "continuous":
             columns[name] = _classify_numbers(_total(frame, name, values))
-        elif codebook[name].is_numeric:
+        elif name in numeric:
             columns[name] = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
         else:
             words = values.astype(object).where(values.notna(), None)
@@ -174,7 +173,7 @@ def _classify(frame: pd.DataFrame, settings: RegimenSettings, codebook: Codebook
     if SOURCE in table:
         untreated = (table[SOURCE] == "none").to_numpy()
         for name in table.columns.drop(SOURCE):
-            table.loc[untreated, name] = np.nan if codebook[name].is_numeric else None
+            table.loc[untreated, name] = np.nan if name in numeric else None
     return table
 
 

@@ -185,7 +185,8 @@ def build_regimen_settings(raw: Mapping[str, Any], codebook: Codebook, predictor
     the key out: then the combinations seen are compared.
     """
     refuse_unknown(raw, [name for name in RegimenSettings.__dataclass_fields__ if name != "protocol"], "regimens")
-    protocol = tuple(name for name in predictors if codebook[name].role == "protocol" and name != TIMING)
+    known = [name for name in predictors if name in codebook]  # reading the study refuses the others
+    protocol = tuple(name for name in known if codebook[name].role == "protocol" and name != TIMING)
     if raw.get("options") == []:
         raise StudyError(
             "regimens.options must list at least one option; it lists none. List one, or leave the key out: then the "
@@ -228,6 +229,8 @@ def _read_option(raw: Mapping[str, Any], codebook: Codebook, where: str) -> Decl
         if key == TIMING:
             raise StudyError(f"{where} must not state {TIMING}: when to treat is compared by regimens.waiting_months.")
         protocol[key] = read_value(value, codebook[key], where)
+    if not protocol:
+        raise StudyError(f'{where} must state what is done, such as cell_source = "bone_marrow"; it states nothing.')
     if name == NO_THERAPY or protocol.get("cell_source") == NO_THERAPY:
         raise StudyError(
             f"{where} must be a therapy with cells; it is none. Remove it: no cell therapy is always shown first where "
@@ -242,7 +245,13 @@ def _read_vary(
     if "vary" in raw:
         return _check_vary(raw["vary"], codebook, protocol)
     if declared:
-        return tuple(name for name in protocol if any(name in option.protocol for option in declared))
+        stated = tuple(name for name in protocol if any(name in option.protocol for option in declared))
+        if not stated:
+            raise StudyError(
+                "regimens.options must state protocol variables among predictors.use; they state none. The model would "
+                "be deaf to what tells them apart: name it among the predictors."
+            )
+        return stated
     return tuple(
         name
         for name in protocol

@@ -90,7 +90,7 @@ class Support:
         Levels must be known and the same; a dose must be within half a decade, or not known. Without cells all else
         is left aside.
         """
-        rows = self.seen[self._match(option)]
+        rows = self.seen[self.match(option)]
         women, arms, of_arms = (int(rows[name].sum()) for name in COUNTS)
         return OptionSupport(women, arms, of_arms, outside=self._lies_outside(option))
 
@@ -116,7 +116,7 @@ class Support:
             )
         alike = self.neighbourhood.count_alike(columns)
         counted = alike.n_by_protocol.shape[1]
-        match = np.array([self._match(option)[:counted] for option in options], dtype=np.intp).reshape(-1, counted)
+        match = np.array([self.match(option)[:counted] for option in options], dtype=np.intp).reshape(-1, counted)
         return alike, alike.n_by_protocol @ match.T
 
     def as_dict(self) -> dict[str, Any]:
@@ -135,10 +135,12 @@ class Support:
         seen = type_counts(pd.DataFrame(stored["seen"], columns=[*stored["variables"], *COUNTS]))
         return cls(seen, None if kept is None else Neighbourhood.from_dict(kept))
 
-    def _match(self, option: Option) -> NDArray[np.bool_]:
+    def match(self, option: Option) -> NDArray[np.bool_]:
+        """Return which of the combinations seen are an option, shape (n_combinations,)."""
         match = np.ones(len(self.seen), dtype=np.bool_)
         if not option.is_therapy:
-            return match & (self.seen[SOURCE] == "none").to_numpy() if SOURCE in self.seen else ~match
+            return match & self._untreated()
+        match &= ~self._untreated()
         for name in self._variables:
             value, column = option.protocol.get(name), self.seen[name]
             if value is None:
@@ -149,6 +151,11 @@ class Support:
                 numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
                 match &= np.isnan(numbers) | is_near(numbers, value)
         return match
+
+    def _untreated(self) -> NDArray[np.bool_]:
+        if SOURCE not in self.seen:
+            return np.zeros(len(self.seen), dtype=np.bool_)
+        return np.asarray((self.seen[SOURCE] == "none").to_numpy(), dtype=np.bool_)
 
     def _lies_outside(self, option: Option) -> bool:
         for name in self._variables:

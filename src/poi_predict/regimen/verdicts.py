@@ -168,6 +168,15 @@ def claim_against_reference(
     Returns
     -------
     ndarray of int, shape (n_women, n_options)
+
+    Examples
+    --------
+    >>> from poi_predict.regimen.settings import RegimenSettings
+    >>> rng = np.random.default_rng(0)
+    >>> draws = np.array([0.30, 0.33, 0.55])[None, :, None] + 0.04 * rng.standard_normal((1, 3, 500))
+    >>> settings = RegimenSettings(protocol=("route",), vary=("route",))
+    >>> claim_against_reference(draws, draws.mean(axis=-1), np.ones(3, dtype=bool), 0, settings)
+    array([[0, 0, 1]], dtype=int8)
     """
     claims = np.zeros(p.shape, dtype=np.int8)
     others = np.flatnonzero(supported & (np.arange(p.shape[1]) != reference))

@@ -84,6 +84,8 @@ class RegimenContent:
     threshold : float
         The probability that a statement must reach.
     chances : Chances or None
+    flags : tuple of str
+        What makes this answer less trustworthy.
     factors : Section
         What her chance is made of.
     options : DataFrame
@@ -104,6 +106,7 @@ class RegimenContent:
     rule: str
     threshold: float
     chances: Chances | None
+    flags: tuple[str, ...]
     factors: Section
     options: pd.DataFrame
     n_left_out: int

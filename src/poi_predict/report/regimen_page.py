@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from poi_predict.report.formatting import format_number, format_percent, format_signed, is_missing
+from poi_predict.report.formatting import format_number, format_percent, format_signed, is_missing, join_words
 from poi_predict.report.icon_array import SHADES, picture_hundred
 from poi_predict.report.page import make_environment, view_section
+from poi_predict.report.patient import FLAG_WORDS
 from poi_predict.report.regimen_content import RegimenContent
 from poi_predict.report.regimen_figures import plot_chance_dots
 from poi_predict.report.regimen_words import (
@@ -20,6 +21,7 @@ from poi_predict.report.regimen_words import (
     describe_waiting,
     head_of_verdict,
     list_unknown,
+    tidy_sentence,
 )
 from poi_predict.report.style import svg_markup
 from poi_predict.report.uncertain_factors import write_in_sentence
@@ -88,15 +90,16 @@ def build_regimen_content(
     options = order_options(frame)
     untreated = [found.n_women for option, found in _pair(comparison) if not option.is_therapy]
     support = frame["support"].value_counts().to_dict() | {
-        "untreated_here": untreated[0] if untreated else -1,
+        "untreated_here": untreated[0] if untreated and woman.n else -1,
         "n_alike": int(comparison.n_alike[0]),
     }
     return RegimenContent(
         woman=woman,
         verdict=comparison.verdicts[0],
-        rule=" ".join((comparison.rule, *comparison.notes)),
+        rule=tidy_sentence(" ".join((comparison.rule, *comparison.notes))),
         threshold=settings.threshold,
         chances=chances,
+        flags=_gather_flags(woman),
         factors=woman.extra_sections[0],
         options=options,
         n_left_out=len(frame) - len(options),
@@ -105,7 +108,7 @@ def build_regimen_content(
         alike=describe_alike(int(comparison.n_alike[0]), woman.n, comparison.flags[0]),
         confounding=describe_confounding(known),
         unknown=list_unknown(
-            _list_missing(woman.factors),
+            [write_in_sentence(label) for label in _list_missing(woman)],
             {"few": 0, "no data": 0} | support,
             float(comparison.p[0, comparison.reference]),
             settings.smallest_difference,
@@ -144,6 +147,7 @@ def render_regimen_page(content: RegimenContent) -> str:
             content=content,
             woman=woman,
             head=head_of_verdict(content.verdict.kind),
+            sentence=tidy_sentence(content.verdict.sentence),
             lead=describe_verdict(content.verdict, float(content.options["best"].max()), content.threshold),
             tone=TONES[content.verdict.kind],
             shades=SHADES,
@@ -161,9 +165,17 @@ def _pair(comparison: RegimenComparison) -> Any:
     return zip(comparison.options, comparison.support, strict=True)
 
 
-def _list_missing(factors: pd.DataFrame) -> list[str]:
-    shown = factors.loc[factors["value"] == UNKNOWN, "label"]
-    return [write_in_sentence(str(label)) for label in shown]
+def _list_missing(woman: PatientContent) -> list[str]:
+    return [str(label) for label in woman.factors.loc[woman.factors["value"] == UNKNOWN, "label"]]
+
+
+def _gather_flags(woman: PatientContent) -> tuple[str, ...]:
+    """Put all that is not known of her into one sentence, before what else makes the answer less trustworthy."""
+    missing = _list_missing(woman)
+    single = {FLAG_WORDS["missing"].format(label=label) for label in missing}
+    named = join_words(write_in_sentence(label) for label in missing)
+    first = (f"Not known of her, and filled in from the rest: {named}.",) if missing else ()
+    return (*first, *(flag for flag in woman.flags if flag not in single))
 
 
 def _tabulate_waiting(waiting: WaitingComparison | None) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from poi_predict.report.formatting import (
@@ -29,6 +30,8 @@ __all__ = [
     "describe_waiting",
     "head_of_verdict",
     "list_unknown",
+    "say_confounded",
+    "tidy_sentence",
 ]
 
 HEADS: Mapping[str, str] = {
@@ -45,6 +48,18 @@ LOTS = "Lots were drawn for the regimen, so that women who had one and another d
 MOST_NAMED = 2
 Z = 1.959964 + 0.841621
 """Normal quantiles of a two-sided 5 % and of a power of 80 %."""
+
+
+def tidy_sentence(text: str) -> str:
+    """Return a sentence of another room as a page prints it: no underscores, a true minus, a space before %.
+
+    Examples
+    --------
+    >>> tidy_sentence("cell_source differs: -0.61 (95% of the women)")
+    'cell source differs: −0.61 (95 % of the women)'
+    """
+    spaced = re.sub(r"(?<=[A-Za-z])_(?=[A-Za-z])", " ", text)
+    return re.sub(r"(?<=\d)%", " %", re.sub(r"(?<![^\s(])-(?=\d)", "−", spaced))
 
 
 def head_of_verdict(kind: str) -> str:
@@ -70,7 +85,7 @@ def describe_verdict(verdict: Verdict, best: float | None, threshold: float) -> 
         The probability that would be needed.
     """
     if verdict.kind != "not distinguishable" or best is None or is_missing(best):
-        return verdict.sentence
+        return tidy_sentence(verdict.sentence)
     if best >= threshold:
         return "One is likely to be the best, but not by a difference that would be worth having."
     return (
@@ -183,10 +198,22 @@ def describe_confounding(details: Mapping[str, Any]) -> tuple[str, ...]:
     >>> describe_confounding({"randomised": True})
     ('Lots were drawn for the regimen, so that women who had one and another differ by chance alone.',)
     """
-    found = [str(item["sentence"]) for item in details.get("confounded") or ()]
+    found = [say_confounded(item) for item in details.get("confounded") or ()]
     more = len(found) - MOST_NAMED
-    rest = (f"The report of the model names {more} more of this kind.",) if more > 0 else ()
-    return (LOTS if details.get("randomised") else NO_LOTS, *found[:MOST_NAMED], *rest)
+    named = " ".join(found[:MOST_NAMED]) + (f" The report of the model names {more} more." if more > 0 else "")
+    return (LOTS if details.get("randomised") else NO_LOTS, *((named,) if named else ()))
+
+
+def say_confounded(item: Mapping[str, Any]) -> str:
+    """Return the sentence on two variables that cannot be taken apart, as a page prints it.
+
+    Examples
+    --------
+    >>> say_confounded({"sentence": "cell_source cannot be told apart from centre."})
+    'Cell source cannot be told apart from centre.'
+    """
+    text = tidy_sentence(str(item["sentence"]))
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def list_unknown(
@@ -200,7 +227,7 @@ def list_unknown(
         Labels of her variables that are not known.
     support : mapping
         ``few`` and ``no data``: how many options stand so; ``untreated_here``: women of training without therapy,
-        -1 where the option is not compared; ``n_alike`` of her.
+        -1 where that does not arise; ``n_alike`` of her.
     p : float
         Her probability with the reference.
     smallest : float

@@ -14,6 +14,7 @@ from poi_predict.report.borrowed_sections import build_borrowed_sections, comput
 from poi_predict.report.content import ReportContent, Section, SectionTable, empty_frame
 from poi_predict.report.evidence_sections import build_evidence_sections, describe_skill, ladder_banner
 from poi_predict.report.glossary import describe_metric
+from poi_predict.report.regimen_sections import build_regimen_sections
 from poi_predict.report.tables import format_estimate, format_number
 from poi_predict.validation import compute_calibration_curve, compute_decision_curve, compute_proportion
 
@@ -105,6 +106,7 @@ def build_report_content(
         extra_sections=(
             *_second_opinion(assessment),
             *build_evidence_sections(assessment.as_dict(), _evidence_arrays(development, assessment)),
+            *build_regimen_sections(assessment.details, codebook),
             *build_borrowed_sections(assessment.details, codebook),
         ),
     )

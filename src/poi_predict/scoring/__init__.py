@@ -1,10 +1,10 @@
 """Stored models: what is kept of a training, and how a cohort is scored with it."""
 
-from poi_predict.scoring.batch import Scored, read_scoring_cohort, score_cohort, score_frame
+from poi_predict.scoring.batch import Scored, conform, read_scoring_cohort, score_cohort, score_frame
 from poi_predict.scoring.bundle import Bundle, read_bundle, write_bundle
 from poi_predict.scoring.contract import Contract, Provenance, compute_training_ranges
-from poi_predict.scoring.packing import add_centre, build_contract, build_provenance
-from poi_predict.scoring.writing import check_table_suffix, write_scored
+from poi_predict.scoring.packing import add_centre, add_regimens, build_contract, build_provenance
+from poi_predict.scoring.writing import check_table_suffix, write_scored, write_whole_table
 
 __all__ = [
     "Bundle",
@@ -12,14 +12,17 @@ __all__ = [
     "Provenance",
     "Scored",
     "add_centre",
+    "add_regimens",
     "build_contract",
     "build_provenance",
     "check_table_suffix",
     "compute_training_ranges",
+    "conform",
     "read_bundle",
     "read_scoring_cohort",
     "score_cohort",
     "score_frame",
     "write_bundle",
     "write_scored",
+    "write_whole_table",
 ]

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from poi_predict.scoring.bundle import Bundle
+    from poi_predict.scoring.contract import Contract
 
-__all__ = ["Scored", "read_scoring_cohort", "score_cohort", "score_frame"]
+__all__ = ["Scored", "conform", "read_scoring_cohort", "score_cohort", "score_frame"]
 
 SCORE_COLUMNS = ("patient_id", "p_response", "ci_low", "ci_high", "flags")
 REJECTED_COLUMNS = ("row", "column", "rule", "message")
@@ -159,7 +160,7 @@ def score_frame(bundle: Bundle, frame: pd.DataFrame, reasons: int = 3) -> pd.Dat
             f"A table to be scored must hold every predictor; {', '.join(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing. Add the column, empty where unknown."
         )
-    inputs = _conform(frame, contract.input_columns, Codebook.from_dict(contract.codebook))
+    inputs = conform(frame, contract)
     ids = frame["patient_id"].astype(str) if "patient_id" in frame else pd.Series("", index=frame.index)
     model = FittedModel(contract.study, bundle.pipeline, tuple(bundle.refits))
     interval = model.predict_interval(inputs) if len(frame) else np.empty((0, 2))
@@ -193,10 +194,18 @@ def _reasons(bundle: Bundle, inputs: pd.DataFrame, k: int) -> dict[str, np.ndarr
     return columns
 
 
-def _conform(frame: pd.DataFrame, input_columns: tuple[str, ...], codebook: Codebook) -> pd.DataFrame:
-    """Return the contract's columns, in order and of the types that reading gives."""
+def conform(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return the contract's input columns, in order and of the types that reading gives.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_rows, n_columns)
+        Holds at least the predictors.
+    contract : Contract
+    """
+    codebook = Codebook.from_dict(contract.codebook)
     columns: dict[str, pd.Series] = {}
-    for name in input_columns:
+    for name in contract.input_columns:
         if name not in frame and name.endswith("__below"):
             columns[name] = pd.Series(False, index=frame.index)
         elif name not in frame:  # the centre: predictors were looked for before

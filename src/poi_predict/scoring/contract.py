@@ -76,6 +76,9 @@ class Contract:
     development : mapping
         What `summarise_women` kept of the women of training: means, spreads and correlations. Empty where
         they were too few.
+    regimens : mapping
+        ``settings`` and ``support`` of comparing regimens, as plain values; empty where the model reads nothing of the
+        protocol.
     synthetic : bool
         Whether the women of training were made up.
     brands : tuple of str
@@ -109,6 +112,7 @@ class Contract:
     outcome_codebook: Mapping[str, Any] = field(default_factory=dict)
     outcome_columns: tuple[Mapping[str, Any], ...] = ()
     development: Mapping[str, Any] = field(default_factory=dict)
+    regimens: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     brands: tuple[str, ...] = ()
 
@@ -151,6 +155,7 @@ class Contract:
                 outcome_codebook=dict(stored["outcome_codebook"]),
                 outcome_columns=tuple(dict(column) for column in stored["outcome_columns"]),
                 development=dict(stored["development"]),
+                regimens=dict(stored["regimens"]),
                 synthetic=_of_kind(bool, stored["synthetic"]),
                 brands=_texts(stored["brands"]),
             )

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from poi_predict.cohort import Codebook, Fingerprint, InclusionRule, ReadingSettings
+    from poi_predict.regimen import RegimenSettings, Support
 
-__all__ = ["PACKAGES", "add_centre", "add_outcome_terms", "build_contract", "build_provenance"]
+__all__ = ["PACKAGES", "add_centre", "add_outcome_terms", "add_regimens", "build_contract", "build_provenance"]
 
 PACKAGES = ("poi-predict", "scikit-learn", "pandas", "numpy", "scipy", "firthmodels", "skops")
 CENTRE = "centre"
@@ -126,6 +127,14 @@ def add_outcome_terms(
         outcome_columns=tuple(entry for entry in columns if entry["variable"] in outcome),
         development=dict(development),
     )
+
+
+def add_regimens(contract: Contract, comparable: tuple[RegimenSettings, Support] | None) -> Contract:
+    """Add to a contract what comparing regimens needs: its settings, and who had which protocol, in sums."""
+    if comparable is None:
+        return contract
+    settings, support = comparable
+    return replace(contract, regimens={"settings": settings.as_dict(), "support": support.as_dict()})
 
 
 def build_provenance(created: dt.date, study_sha256: str, fingerprint: Fingerprint, seed: int) -> Provenance:

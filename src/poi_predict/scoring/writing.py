@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from poi_predict.scoring.batch import Scored
 
-__all__ = ["check_table_suffix", "rejected_path", "write_scored", "write_table"]
+__all__ = ["check_table_suffix", "rejected_path", "write_scored", "write_table", "write_whole_table"]
 
 SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
 
@@ -42,6 +42,19 @@ def write_scored(scored: Scored, out: Path) -> None:
     with staged_file(rejected_path(out)) as rejected, staged_file(out) as scores:
         write_table(scored.rejected, rejected, ".csv")
         write_table(scored.scores, scores, out.suffix.lower())
+
+
+def write_whole_table(frame: pd.DataFrame, out: Path) -> None:
+    """Write one frame to a file of its suffix, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the suffix is unknown or the folder cannot be written.
+    """
+    check_table_suffix(out)
+    with staged_file(out) as partial:
+        write_table(frame, partial, out.suffix.lower())
 
 
 def check_table_suffix(path: Path) -> None:

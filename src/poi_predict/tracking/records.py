@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from poi_predict.tracking.note import render_candidate_note, render_training_note
+from poi_predict.tracking.regimens import count_regimens, tabulate_regimens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -244,8 +245,11 @@ def _training_items(evidence: TrainingEvidence) -> Iterator[Item]:
     yield Metric("n", float(assessment["n"]))
     yield Metric("events", float(assessment["events"]))
     yield from _metric_items(assessment["candidates"].get(assessment["primary"], {}))
+    regimens = assessment.get("regimens") or {}
+    for name, number in count_regimens(regimens):
+        yield Metric(name, number)
     yield Table("tables/performance.csv", _performance_frame(assessment))
-    for name, frame in evidence.tables.items():
+    for name, frame in {**evidence.tables, **tabulate_regimens(regimens)}.items():
         yield Table(f"tables/{name}.csv", frame)
     for name, figure in evidence.figures.items():
         yield Figure(f"figures/{name}.png", figure)

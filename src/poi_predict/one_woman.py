@@ -1,0 +1,178 @@
+"""One woman asked about: why the model says what it says, and how regimens compare; and the same for a cohort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from poi_predict.cohort import Codebook
+from poi_predict.errors import ModelError
+from poi_predict.explain import explain_predictions, explain_with_uncertainty
+from poi_predict.files import staged_file
+from poi_predict.modeling import predict_contrast
+from poi_predict.regimen import (
+    NO_THERAPY,
+    RegimenSettings,
+    Support,
+    build_draws,
+    compare_regimens,
+    compare_waiting,
+    list_options,
+)
+from poi_predict.report import build_patient_content, render_patient_page
+from poi_predict.report.regimen_content import draw_chances
+from poi_predict.report.regimen_page import build_regimen_content, render_regimen_page
+from poi_predict.scoring import check_table_suffix, conform, read_scoring_cohort, score_frame, write_whole_table
+from poi_predict.stored_models import describe_model, find_woman, list_usable_women, read_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from poi_predict.regimen import OptionList, RegimenComparison, ResponseDraws, WaitingComparison
+    from poi_predict.report import PatientContent
+    from poi_predict.scoring import Bundle
+
+__all__ = ["ComparedCohort", "compare_cohort", "compare_patient", "explain_patient"]
+
+
+@dataclass(frozen=True)
+class ComparedCohort:
+    """What comparing the regimens of a whole cohort came to."""
+
+    comparison: RegimenComparison
+    excluded: tuple[str, ...]
+    n_rejected: int
+    brands: tuple[str, ...]
+
+    def lines(self, out: Path) -> list[str]:
+        """Say what was compared, what was found, and what was left out."""
+        verdicts = self.comparison.verdict_frame()["verdict"]
+        counts = ", ".join(f"{name}: {count}" for name, count in verdicts.value_counts().items())
+        return [
+            *(f"{brand[0].upper()}{brand[1:]}." for brand in self.brands),
+            f"{len(self.comparison)} women, {len(self.comparison.options)} options; {self.n_rejected} rows rejected.",
+            f"Verdicts: {counts or 'none'}.",
+            self.comparison.rule,
+            *(f"Note: {note}" for note in self.comparison.notes),
+            *(f"Not compared: {sentence}" for sentence in self.excluded),
+            f"Table: {out}",
+        ]
+
+
+def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False) -> None:
+    """Write one woman's page: her chance, how sure it is, and what it comes from.
+
+    Raises
+    ------
+    PoiPredictError
+        If there is no such woman, or her row cannot be scored.
+    """
+    bundle = read_model(model)
+    row = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
+    content = _describe_woman(bundle, row, patient)
+    with staged_file(out) as partial:
+        partial.write_text(render_patient_page(content), encoding="utf-8")
+
+
+def compare_patient(
+    model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False
+) -> list[str]:
+    """Write one woman's page of regimens, and return what to say of it.
+
+    Raises
+    ------
+    PoiPredictError
+        If there is no such woman, her row cannot be scored, or the model cannot compare regimens.
+    """
+    bundle = read_model(model)
+    row = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
+    settings, options, support, draws = _open_comparison(bundle)
+    inputs = conform(row, bundle.contract)
+    comparison = compare_regimens(draws, inputs, options, settings, support)
+    untreated = next((option for option in options.options if option.name == NO_THERAPY), None)
+    content = build_regimen_content(
+        _describe_woman(bundle, row, patient, for_regimens=True),
+        comparison,
+        settings,
+        chances=draw_chances(draws, inputs, untreated),
+        waiting=_compare_waiting(draws, inputs, options, settings, bundle),
+        details=bundle.assessment.get("regimens"),
+    )
+    with staged_file(out) as partial:
+        partial.write_text(render_regimen_page(content), encoding="utf-8")
+    return [
+        *(f"{brand[0].upper()}{brand[1:]}." for brand in bundle.contract.brands),
+        str(comparison.verdict_frame()["sentence"].iloc[0]),
+        comparison.rule,
+        *(f"Not compared: {excluded.sentence}" for excluded in options.excluded),
+        f"Wrote her regimens to {out}.",
+    ]
+
+
+def compare_cohort(model: str, cohort_file: Path, out: Path, *, allow_synthetic: bool = False) -> ComparedCohort:
+    """Compare the regimens of every woman of a cohort, and write them to a table, one row a woman and option.
+
+    Raises
+    ------
+    PoiPredictError
+        If model, cohort or output are at fault; then no file appears.
+    """
+    check_table_suffix(out)
+    bundle = read_model(model)
+    cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
+    women, n_rejected = list_usable_women(cohort)
+    settings, options, support, draws = _open_comparison(bundle)
+    comparison = compare_regimens(draws, conform(women, bundle.contract), options, settings, support)
+    frame = comparison.frame()
+    frame.insert(0, "patient_id", women["patient_id"].astype(str).to_numpy(dtype=object)[frame.pop("woman").to_numpy()])
+    write_whole_table(frame, out)
+    excluded = tuple(each.sentence for each in options.excluded)
+    return ComparedCohort(comparison, excluded, n_rejected, bundle.contract.brands)
+
+
+def _read_woman(bundle: Bundle, cohort_file: Path, patient: str, *, allow_synthetic: bool) -> pd.DataFrame:
+    return find_woman(read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic), patient)
+
+
+def _describe_woman(bundle: Bundle, row: pd.DataFrame, patient: str, *, for_regimens: bool = False) -> PatientContent:
+    """Fill her page; with error bars where the model has a posterior or refits."""
+    has_spread = bool(bundle.refits) or hasattr(bundle.pipeline[-1], "sample_posterior")
+    if for_regimens or has_spread:
+        explanation: Any = explain_with_uncertainty(bundle.pipeline, conform(row, bundle.contract), bundle.refits)
+    else:
+        explanation = explain_predictions(bundle.pipeline, conform(row, bundle.contract))
+    scored = score_frame(bundle, row, reasons=0)
+    return build_patient_content(
+        patient,
+        row.iloc[0],
+        {str(name): value for name, value in scored.iloc[0].items()},
+        explanation,
+        Codebook.from_dict(bundle.contract.codebook),
+        describe_model(bundle),
+        contrast=predict_contrast(bundle.pipeline, conform(row, bundle.contract)),
+    )
+
+
+def _open_comparison(bundle: Bundle) -> tuple[RegimenSettings, OptionList, Support, ResponseDraws]:
+    stored = bundle.contract.regimens
+    if not stored:
+        raise ModelError(
+            "Regimens are compared by what the model reads of the protocol; this one reads nothing of it, or was made "
+            "by an older version. Name protocol variables among predictors.use and train again."
+        )
+    settings, support = RegimenSettings.from_dict(stored["settings"]), Support.from_dict(stored["support"])
+    draws = build_draws(bundle.pipeline, bundle.refits)
+    codebook = Codebook.from_dict(bundle.contract.codebook)
+    options = list_options(settings, codebook, support.seen, without_therapy=draws.says_no_therapy)
+    return settings, options, support, draws
+
+
+def _compare_waiting(
+    draws: ResponseDraws, row: pd.DataFrame, options: OptionList, settings: RegimenSettings, bundle: Bundle
+) -> WaitingComparison | None:
+    if not settings.waiting_months or not {"age", "amenorrhea_months"} & set(bundle.contract.predictors):
+        return None
+    favourable = bool(bundle.contract.endpoint.get("favourable", True))
+    return compare_waiting(draws, row, options.options, settings.waiting_months, favourable=favourable)
