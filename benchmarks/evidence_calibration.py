@@ -192,8 +192,8 @@ def judge(seed: int, wanted: argparse.Namespace, centring: np.ndarray, *, astray
 
     women, p, _ = draw(n)
     model = EvidenceLogisticRegression(
-        link=wanted.link, priors=scale_priors(wanted.link), arms=arms, population=FIELD, correlations=CORRELATIONS, treated=THERAPY,
-        treatment=tuple(PROTOCOL), centre=CENTRE, tau_scale=TAU_SCALE, tau_points=TAU_POINTS,
+        link=wanted.link, priors=scale_priors(wanted.link), arms=arms, population=FIELD, correlations=CORRELATIONS,
+        treated=THERAPY, treatment=tuple(PROTOCOL), centre=CENTRE, tau_scale=TAU_SCALE, tau_points=TAU_POINTS,
         correction=not wanted.without_correction,
     )  # fmt: skip
     started = time.process_time()

@@ -70,8 +70,8 @@ def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, a
         If there is no such woman, or her row cannot be scored.
     """
     bundle = read_model(model)
-    row = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
-    content = _describe_woman(bundle, row, patient)
+    row, synthetic = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
+    content = _describe_woman(bundle, row, patient, synthetic=synthetic)
     with staged_file(out) as partial:
         partial.write_text(render_patient_page(content), encoding="utf-8")
 
@@ -87,13 +87,13 @@ def compare_patient(
         If there is no such woman, her row cannot be scored, or the model cannot compare regimens.
     """
     bundle = read_model(model)
-    row = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
+    row, synthetic = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
     settings, options, support, draws = _open_comparison(bundle)
     inputs = conform(row, bundle.contract)
     comparison = compare_regimens(draws, inputs, options, settings, support)
     untreated = next((option for option in options.options if option.name == NO_THERAPY), None)
     content = build_regimen_content(
-        _describe_woman(bundle, row, patient, for_regimens=True),
+        _describe_woman(bundle, row, patient, synthetic=synthetic, for_regimens=True),
         comparison,
         settings,
         chances=draw_chances(draws, inputs, untreated),
@@ -132,11 +132,15 @@ def compare_cohort(model: str, cohort_file: Path, out: Path, *, allow_synthetic:
     return ComparedCohort(comparison, excluded, n_rejected, bundle.contract.brands)
 
 
-def _read_woman(bundle: Bundle, cohort_file: Path, patient: str, *, allow_synthetic: bool) -> pd.DataFrame:
-    return find_woman(read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic), patient)
+def _read_woman(bundle: Bundle, cohort_file: Path, patient: str, *, allow_synthetic: bool) -> tuple[pd.DataFrame, bool]:
+    """Return her latest row, and whether she is made up."""
+    cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
+    return find_woman(cohort, patient), cohort.synthetic
 
 
-def _describe_woman(bundle: Bundle, row: pd.DataFrame, patient: str, *, for_regimens: bool = False) -> PatientContent:
+def _describe_woman(
+    bundle: Bundle, row: pd.DataFrame, patient: str, *, synthetic: bool, for_regimens: bool = False
+) -> PatientContent:
     """Fill her page; with error bars where the model has a posterior or refits."""
     has_spread = bool(bundle.refits) or hasattr(bundle.pipeline[-1], "sample_posterior")
     if for_regimens or has_spread:
@@ -150,7 +154,7 @@ def _describe_woman(bundle: Bundle, row: pd.DataFrame, patient: str, *, for_regi
         {str(name): value for name, value in scored.iloc[0].items()},
         explanation,
         Codebook.from_dict(bundle.contract.codebook),
-        describe_model(bundle),
+        describe_model(bundle, synthetic_woman=synthetic),
         contrast=predict_contrast(bundle.pipeline, conform(row, bundle.contract)),
     )
 

@@ -54,15 +54,15 @@ def list_usable_women(cohort: Cohort) -> tuple[pd.DataFrame, int]:
     return cohort.data.loc[~broken].reset_index(drop=True), int(broken.sum())
 
 
-def describe_model(bundle: Bundle) -> dict[str, Any]:
-    """Return what a woman's page says of the model."""
+def describe_model(bundle: Bundle, *, synthetic_woman: bool) -> dict[str, Any]:
+    """Return what a woman's page says of the model; it is marked where model or woman is made up."""
     contract = bundle.contract
     return {
         "assessment": bundle.assessment,
         "study": contract.study,
         "question": contract.endpoint["question"],
         "endpoint": contract.endpoint["label"],
-        "synthetic": contract.synthetic,
+        "synthetic": contract.synthetic or synthetic_woman,
         "brands": contract.brands,
         "provenance": bundle.provenance.lines(),
     }

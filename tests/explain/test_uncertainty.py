@@ -172,12 +172,6 @@ def test_same_seed_same_numbers_whoever_else_is_in_the_table(
     np.testing.assert_allclose(other.spread.mean, some.spread.mean, atol=1e-12)
 
 
-def test_no_woman_no_row(evidence: Pipeline, women: pd.DataFrame) -> None:
-    nobody = explain_with_uncertainty(evidence, women.iloc[:0])
-    assert nobody.frame().empty
-    assert nobody.spread.low.shape == (0, len(VARIABLES))
-
-
 @pytest.fixture(scope="module")
 def refitted() -> tuple[Pipeline, list[Pipeline], pd.DataFrame]:
     rng = np.random.default_rng(3)

@@ -156,7 +156,7 @@ def explain_with_uncertainty(
     pipeline : Pipeline
         Fitted by `poi_predict.modeling`, its last step named "model".
     X : DataFrame of shape (n_women, n_inputs)
-        Canonical predictor columns, in canonical units.
+        Canonical predictor columns, in canonical units; at least one row.
     refits : sequence of Pipeline
         The same pipeline fitted on resamples; not needed for a model with a posterior.
     n_draws : int
@@ -243,14 +243,10 @@ def _explain_posterior(
         away = stretch[row] * (of_columns - of_columns.mean(axis=0)).T
         found.append(compute_spread(shown.attributions[[row]], shown.attributions[row][None, :, None] + away))
         found_pairs.append(compute_spread(stretch[row] * of_pairs.mean(axis=0)[None], stretch[row] * of_pairs.T[None]))
-    shapes = (0, len(shown.variables)), (0, len(terms.pairs))
-    spread, pair_spread = (_join(parts, shape) for parts, shape in zip((found, found_pairs), shapes, strict=True))
-    return UncertainExplanation(shown, spread, terms.pairs, pair_spread, "posterior", n_draws)
+    return UncertainExplanation(shown, _join(found), terms.pairs, _join(found_pairs), "posterior", n_draws)
 
 
-def _join(parts: list[Spread], empty: tuple[int, int]) -> Spread:
-    if not parts:
-        return Spread(*(np.empty(empty) for _ in range(4)))
+def _join(parts: list[Spread]) -> Spread:
     return Spread(*(np.vstack([getattr(part, name) for part in parts]) for name in Spread.__dataclass_fields__))
 
 

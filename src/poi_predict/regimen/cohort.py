@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TreatedCohort", "assign_options", "describe_regimens", "prepare_comparison"]
 
-WORDS = {"best": "best", "better": "better", "worse": "worse"}
 FEWEST = 2
 COARSE = ("cell_source", "route")
 
@@ -229,9 +228,13 @@ def _try(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _count_verdicts(comparison: RegimenComparison) -> dict[str, Any]:
-    frame = comparison.frame()
-    said = {word: Counter(frame.loc[frame["verdict"] == word, "label"]) for word in WORDS}
-    kinds = Counter(verdict.kind for verdict in comparison.verdicts)
+    label, verdicts = {option.name: option.label for option in comparison.options}, comparison.verdicts
+    said = {
+        "best": Counter(label[verdict.best] for verdict in verdicts if verdict.best),
+        "better": Counter(label[name] for verdict in verdicts for name in verdict.better),
+        "worse": Counter(label[name] for verdict in verdicts for name in verdict.worse),
+    }
+    kinds = Counter(verdict.kind for verdict in verdicts)
     return {"n": len(comparison), "kinds": dict(kinds)} | {word: dict(count) for word, count in said.items() if count}
 
 

@@ -130,13 +130,7 @@ def rank_options(draws: FloatArray, supported: BoolArray) -> Ranking:
     ranks = np.full((n, k, k), np.nan)
     if len(chosen):
         some = draws[:, chosen]
-        above = np.zeros(some.shape, dtype=np.int8)
-        level = np.zeros(some.shape, dtype=np.int8)
-        for other in range(len(chosen)):
-            rival = some[:, [other]]
-            above += rival > some
-            level += rival == some
-        level -= 1  # itself
+        above, level = _count_rivals(some)
         first = above == 0
         best[:, chosen] = np.where(first, 1.0 / (level + 1.0), 0.0).mean(axis=-1)
         alone[:, chosen] = (first & (level == 0)).mean(axis=-1)
@@ -206,14 +200,22 @@ def compare_pairs(draws: FloatArray, p: FloatArray, supported: BoolArray, settin
     pairs = [(a, b) for place, a in enumerate(chosen) for b in chosen[place + 1 :]]
     if not pairs:
         return better
+    first, second = np.array(pairs).T
     log_odds = _log_odds(draws)
-    furthest = np.zeros(draws[:, 0].shape)
-    centre, spread = np.empty((n, len(pairs))), np.empty((n, len(pairs)))
-    for place, (a, b) in enumerate(pairs):
-        centre[:, place], spread[:, place], away = _measure(log_odds[:, a] - log_odds[:, b])
+    level = log_odds.mean(axis=-1)
+    log_odds -= level[..., None]
+    covariance = log_odds @ np.swapaxes(log_odds, 1, 2) / draws.shape[-1]
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    centre = level[:, first] - level[:, second]
+    square = variance[:, first] + variance[:, second] - 2.0 * covariance[:, first, second]
+    spread = np.sqrt(np.maximum(square, LEAST_SPREAD**2))
+    furthest, away = np.zeros(draws[:, 0].shape), np.empty(draws[:, 0].shape)
+    for place, (a, b) in enumerate(pairs):  # in one buffer: there may be hundreds of pairs
+        np.subtract(log_odds[:, a], log_odds[:, b], out=away)
+        away /= spread[:, [place]]
+        np.abs(away, out=away)
         np.maximum(furthest, away, out=furthest)
     width = np.quantile(furthest, settings.threshold, axis=-1)[:, None]
-    first, second = np.array(pairs).T
     gap = p[:, first] - p[:, second]
     stands = _leaves_out_none(centre, spread, width, gap, settings)
     better[:, first, second] = stands & (gap > 0)
@@ -305,11 +307,24 @@ def _leaves_out_none(
     return np.asarray(sure & (np.abs(gap) >= settings.smallest_difference - ROUNDING))
 
 
+def _count_rivals(draws: FloatArray) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Count in every draw the options above each one, and the others level with it."""
+    k = draws.shape[1]
+    above, level = np.zeros(draws.shape, dtype=np.int16), np.zeros(draws.shape, dtype=np.int16)
+    for other in range(k):
+        above += draws[:, other : other + 1] > draws
+    if (above.sum(axis=1) < k * (k - 1) // 2).any():  # without ties the counts are 0, 1, …, k - 1
+        for other in range(k):
+            level += draws[:, other : other + 1] == draws
+        level -= 1  # itself
+    return above, level
+
+
 def _list(options: Sequence[Option], places: Sequence[int]) -> str:
     return "; ".join(options[place].label for place in places)
 
 
-def _spread_ranks(above: NDArray[np.int8], level: NDArray[np.int8], k: int) -> FloatArray:
+def _spread_ranks(above: NDArray[np.int16], level: NDArray[np.int16], k: int) -> FloatArray:
     """Count the draws of each rank, shape (n, k, k)."""
     n = len(above)
     cells = np.arange(n * k).reshape(n, k, 1) * k

@@ -30,9 +30,10 @@ LIMITS = (
     "What changing one of her values would do: the model was not built to answer that.",
 )
 MILLION = 1e6
+WOMEN = {True: "the women of training", False: "the women in published cohorts"}
 FLAG_WORDS = {
     "missing": "{label} is not known; it was filled in from the other variables.",
-    "outside_training": "{label} lies outside what 95 % of the women of training had; the model extrapolates.",
+    "outside_training": "{label} lies outside what 95 % of {women} had; the model extrapolates.",
 }
 
 
@@ -90,7 +91,7 @@ def build_patient_content(
         ci_high=_known(score["ci_high"]),
         baseline_probability=shown.baseline_probability,
         factors=factors,
-        flags=_flags(str(score["flags"]), codebook),
+        flags=_flags(str(score["flags"]), codebook, WOMEN[bool(assessment["n"])]),
         performance=_performance(assessment),
         synthetic=model["synthetic"],
         banners=(*((SYNTHETIC_BANNER,) if model["synthetic"] else ()), *brand_banners(model.get("brands") or ())),
@@ -157,10 +158,10 @@ def _shown(row: pd.Series, variable: Variable) -> str:
     return f"{below}{float(value):.4g}{unit}"
 
 
-def _flags(flags: str, codebook: Codebook) -> tuple[str, ...]:
+def _flags(flags: str, codebook: Codebook, women: str) -> tuple[str, ...]:
     said = []
     for flag in filter(None, flags.split(";")):
         kind, _, name = flag.partition(":")
         if kind in FLAG_WORDS:
-            said.append(FLAG_WORDS[kind].format(label=codebook[name].label))
+            said.append(FLAG_WORDS[kind].format(label=codebook[name].label, women=women))
     return tuple(said)

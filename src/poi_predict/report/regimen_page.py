@@ -27,7 +27,7 @@ from poi_predict.report.style import svg_markup
 from poi_predict.report.uncertain_factors import write_in_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from markupsafe import Markup
 
@@ -99,7 +99,7 @@ def build_regimen_content(
         rule=tidy_sentence(" ".join((comparison.rule, *comparison.notes))),
         threshold=settings.threshold,
         chances=chances,
-        flags=_gather_flags(woman),
+        flags=_gather_flags(woman, comparison.flags[0]),
         factors=woman.extra_sections[0],
         options=options,
         n_left_out=len(frame) - len(options),
@@ -108,7 +108,7 @@ def build_regimen_content(
         alike=describe_alike(int(comparison.n_alike[0]), woman.n, comparison.flags[0]),
         confounding=describe_confounding(known),
         unknown=list_unknown(
-            [write_in_sentence(label) for label in _list_missing(woman)],
+            [write_in_sentence(label) for label in _list_missing(woman, comparison.flags[0])[0]],
             {"few": 0, "no data": 0} | support,
             float(comparison.p[0, comparison.reference]),
             settings.smallest_difference,
@@ -165,17 +165,27 @@ def _pair(comparison: RegimenComparison) -> Any:
     return zip(comparison.options, comparison.support, strict=True)
 
 
-def _list_missing(woman: PatientContent) -> list[str]:
-    return [str(label) for label in woman.factors.loc[woman.factors["value"] == UNKNOWN, "label"]]
+def _list_missing(woman: PatientContent, flags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return labels of what is not known of her, and of what is not recorded of the therapy."""
+    hers = {flag.partition(":")[2] for flag in flags if flag.startswith("missing:")}
+    shown = woman.factors.loc[woman.factors["value"] == UNKNOWN]
+    known_to_be_hers = shown["variable"].isin(hers)
+    return list(shown.loc[known_to_be_hers, "label"]), list(shown.loc[~known_to_be_hers, "label"])
 
 
-def _gather_flags(woman: PatientContent) -> tuple[str, ...]:
-    """Put all that is not known of her into one sentence, before what else makes the answer less trustworthy."""
-    missing = _list_missing(woman)
-    single = {FLAG_WORDS["missing"].format(label=label) for label in missing}
-    named = join_words(write_in_sentence(label) for label in missing)
-    first = (f"Not known of her, and filled in from the rest: {named}.",) if missing else ()
-    return (*first, *(flag for flag in woman.flags if flag not in single))
+def _gather_flags(woman: PatientContent, flags: Sequence[str]) -> tuple[str, ...]:
+    """Put all that is not known into one sentence each, before what else makes the answer less trustworthy."""
+    hers, therapy = _list_missing(woman, flags)
+    single = {FLAG_WORDS["missing"].format(label=label) for label in (*hers, *therapy)}
+    said = [
+        f"{start}: {join_words(write_in_sentence(label) for label in labels)}."
+        for start, labels in (
+            ("Not known of her, and filled in from the rest", hers),
+            ("Not recorded of the therapy, so the average one is meant", therapy),
+        )
+        if labels
+    ]
+    return (*said, *(flag for flag in woman.flags if flag not in single))
 
 
 def _tabulate_waiting(waiting: WaitingComparison | None) -> pd.DataFrame:

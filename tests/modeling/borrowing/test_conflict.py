@@ -32,7 +32,7 @@ def simulate(n: int, off: float) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(n):
         truth = rng.multivariate_normal(mean, prior) + off * np.sqrt(np.diag(prior)) * np.array([1, 0, 0])
         after, covariance = learn(mean, prior, rng.multivariate_normal(truth, noise), noise)
-        overall.append(compute_overall_conflict(mean, prior, after, covariance))
+        overall.append(compute_overall_conflict((mean, prior), (after, covariance)))
         single.append(compute_conflict(mean, np.sqrt(np.diag(prior)), after, np.sqrt(np.diag(covariance))))
     return np.array(overall), np.array(single)
 
@@ -54,19 +54,19 @@ def test_one_parameter_moved_by_a_known_amount() -> None:
     # A prior N(0, 1) and an observation 3 with variance 1: the mean moves by 1.5, whose variance is 1/2.
     p = compute_conflict(np.zeros(1), np.ones(1), np.array([1.5]), np.array([np.sqrt(0.5)]))
     assert p[0] == pytest.approx(2 * stats.norm.sf(1.5 / np.sqrt(0.5)))
-    overall = compute_overall_conflict(np.zeros(1), np.eye(1), np.array([1.5]), 0.5 * np.eye(1))
+    overall = compute_overall_conflict((np.zeros(1), np.eye(1)), (np.array([1.5]), 0.5 * np.eye(1)))
     assert overall == pytest.approx(p[0])
 
 
 def test_nothing_learned_nothing_judged() -> None:
     assert np.isnan(compute_conflict(np.zeros(2), np.ones(2), np.array([0.5, -3]), np.array([0.995, 1.2]))).all()
-    assert np.isnan(compute_overall_conflict(np.zeros(2), np.eye(2), np.ones(2), 0.99 * np.eye(2)))
+    assert np.isnan(compute_overall_conflict((np.zeros(2), np.eye(2)), (np.ones(2), 0.99 * np.eye(2))))
 
 
 def test_directions_without_information_do_not_dilute_the_rest() -> None:
-    few = compute_overall_conflict(np.zeros(1), np.eye(1), np.array([2.0]), 0.5 * np.eye(1))
+    few = compute_overall_conflict((np.zeros(1), np.eye(1)), (np.array([2.0]), 0.5 * np.eye(1)))
     after = np.diag([0.5, *np.ones(20)])
-    many = compute_overall_conflict(np.zeros(21), np.eye(21), np.r_[2.0, np.zeros(20)], after)
+    many = compute_overall_conflict((np.zeros(21), np.eye(21)), (np.r_[2.0, np.zeros(20)], after))
     assert many == pytest.approx(few)
 
 
@@ -75,8 +75,8 @@ def test_overall_conflict_does_not_depend_on_units() -> None:
     root, scale = rng.normal(size=(4, 4)), np.diag([1e-3, 1.0, 40.0, 7.0])
     prior, noise = root @ root.T + np.eye(4), np.eye(4)
     after, covariance = learn(np.zeros(4), prior, np.array([1.0, -2, 0.5, 1]), noise)
-    plain = compute_overall_conflict(np.zeros(4), prior, after, covariance)
-    scaled = compute_overall_conflict(np.zeros(4), scale @ prior @ scale, scale @ after, scale @ covariance @ scale)
+    plain = compute_overall_conflict((np.zeros(4), prior), (after, covariance))
+    scaled = compute_overall_conflict((np.zeros(4), scale @ prior @ scale), (scale @ after, scale @ covariance @ scale))
     assert scaled == pytest.approx(plain, rel=1e-6)
 
 

@@ -21,6 +21,8 @@ __all__ = ["compute_conflict", "compute_information_shares", "compute_overall_co
 
 LEAST_LEARNED = 0.02
 """Share of a variance that must be lost before a move of the mean can be judged."""
+LEAST_LEARNED_TOGETHER = 0.1
+"""The same for a direction in the test of all moves together: many that hardly learned would drown, or feign, one."""
 FLAG_LEVEL = 0.05
 
 
@@ -48,17 +50,27 @@ def compute_conflict(mean: FloatArray, sd: FloatArray, mean_after: FloatArray, s
 
 
 def compute_overall_conflict(
-    mean: FloatArray, covariance: FloatArray, mean_after: FloatArray, covariance_after: FloatArray
+    before: tuple[FloatArray, FloatArray],
+    after: tuple[FloatArray, FloatArray],
+    least_learned: float = LEAST_LEARNED_TOGETHER,
 ) -> float:
     """Return the p-value of all moves together; NaN where next to nothing was learned.
 
     Only directions in which something was learned count: of each, the move is compared with its variance, and the
     sum with a chi-squared distribution.
+
+    Parameters
+    ----------
+    before, after : tuple of ndarray of shape (d,) and (d, d)
+        Mean and covariance without the second source, and with it.
+    least_learned : float
+        Share of its variance that a direction must have lost.
     """
+    (mean, covariance), (mean_after, covariance_after) = before, after
     values, vectors = np.linalg.eigh(covariance)
     whiten = (vectors / np.sqrt(np.maximum(values, 1e-12))).T
     learned, directions = np.linalg.eigh(whiten @ (covariance - covariance_after) @ whiten.T)
-    enough = learned > LEAST_LEARNED
+    enough = learned > least_learned
     if not enough.any():
         return float("nan")
     moves = directions[:, enough].T @ whiten @ (mean_after - mean)

@@ -93,6 +93,8 @@ class JointFit:
         Of the women, to fill gaps from.
     fillable : ndarray of bool, shape (n_columns,)
     prior_mean, prior_sd : ndarray of shape (n_coefficients,)
+    twin : Posterior or None
+        The same with normal tails, where the priors have heavier ones: conflict is judged there.
     """
 
     design: Design
@@ -106,6 +108,7 @@ class JointFit:
     fillable: NDArray[np.bool_]
     prior_mean: FloatArray
     prior_sd: FloatArray
+    twin: Posterior | None = None
 
     @property
     def own_group(self) -> int:
@@ -188,11 +191,14 @@ def fit_joint(
     with threadpool_limits(limits=1):
         posterior = _compute(evidence, fit, women, len(groups))
         mean, covariance = posterior.collapse()
-    return dataclasses.replace(fit, posterior=posterior, mean=mean, covariance=covariance)
+        twin = _compute(_with_normal_tails(evidence), fit, women, len(groups)) if evidence.tail == "t" else None
+    return dataclasses.replace(fit, posterior=posterior, mean=mean, covariance=covariance, twin=twin)
 
 
-def fit_evidence_alone(fit: JointFit, evidence: Evidence) -> Posterior:
-    """Compute the posterior of arms and priors as a fit had them, without its women."""
+def fit_evidence_alone(fit: JointFit, evidence: Evidence, *, as_twin: bool = False) -> Posterior:
+    """Compute the posterior of arms and priors as a fit had them, without its women; `as_twin` with normal tails."""
+    if as_twin and fit.twin is not None:
+        evidence = _with_normal_tails(evidence)
     nobody = Women(
         np.empty((0, len(fit.design.coefficients))), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)
     )  # fmt: skip
@@ -200,14 +206,18 @@ def fit_evidence_alone(fit: JointFit, evidence: Evidence) -> Posterior:
         return _compute(evidence, fit, nobody, len(fit.groups) - len(fit.centre_codes))
 
 
+def _with_normal_tails(evidence: Evidence) -> Evidence:
+    return dataclasses.replace(evidence, tail="normal")
+
+
 def complete_arms(evidence: Evidence, design: Design) -> list[list[Marginal]]:
     """Return every arm's marginals, those of the field put in where it is silent on a baseline column."""
     baseline = {design.columns[place] for place in design.baseline}
+    field = [dataclasses.replace(m, from_table=True) for m in evidence.population if baseline.issuperset(m.columns)]
     completed = []
     for arm in evidence.arms:
         said = {name for marginal in arm.marginals for name in marginal.columns}
-        silent = [m for m in evidence.population if baseline.issuperset(m.columns) and said.isdisjoint(m.columns)]
-        completed.append([*arm.marginals, *(dataclasses.replace(m, from_table=True) for m in silent)])
+        completed.append([*arm.marginals, *(m for m in field if said.isdisjoint(m.columns))])
     return completed
 
 

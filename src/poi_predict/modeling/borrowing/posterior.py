@@ -85,10 +85,18 @@ class Posterior:
     def moments(self) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance of theta in each component, shapes (n_components, d) and (n_components, d, d)."""
         epsilon = make_white_points(self.centres.shape[1])
-        placed = [self.place(epsilon, k) for k in range(len(self.taus))]
-        return np.array([theta.mean(axis=0) for theta in placed]), np.array(
-            [np.cov(theta, rowvar=False, bias=True).reshape(theta.shape[1], -1) for theta in placed]
-        )
+        k = len(self.attenuation)
+        scale = np.ones(self.centres.shape)
+        scale[:, k:] = self.taus[:, None]
+        means, roots = self.centres * scale, self.roots * scale[:, :, None]
+        covariances = roots @ np.swapaxes(roots, 1, 2)
+        for c, root in enumerate(self.roots):  # all but the intercept is linear in epsilon, so its moments are exact
+            intercept = straighten(self.centres[c, :k] + epsilon @ root[:k].T, self.attenuation)[:, 0]
+            means[c, 0] = intercept.mean()
+            off = intercept - means[c, 0]
+            covariances[c, 0] = covariances[c, :, 0] = roots[c] @ (off @ epsilon) / len(off)
+            covariances[c, 0, 0] = off @ off / len(off)
+        return means, covariances
 
     @property
     def mean(self) -> FloatArray:
@@ -106,6 +114,13 @@ class Posterior:
         mean = self.weights @ means
         off = means - mean
         within = np.einsum("k,kij->ij", self.weights, covariances)
+        return mean, np.asarray(within + (off.T * self.weights) @ off, dtype=np.float64)
+
+    def collapse_straight(self) -> tuple[FloatArray, FloatArray]:
+        """Return mean and covariance of psi over all components: there a normal distribution fits best."""
+        mean = self.weights @ self.centres
+        off = self.centres - mean
+        within = np.einsum("k,kij,klj->il", self.weights, self.roots, self.roots)
         return mean, np.asarray(within + (off.T * self.weights) @ off, dtype=np.float64)
 
     @property

@@ -30,6 +30,8 @@ __all__ = ["describe_arms", "describe_conflict", "describe_posterior"]
 
 QUANTILES = (0.025, 0.5, 0.975)
 ARM_DRAWS = 1000
+LEAST_LEARNED_BY_ARMS = 0.3
+"""Arms move the intercept and, a little, everything else; only what they say much of is held against the priors."""
 BISECTIONS = 60
 
 
@@ -48,10 +50,7 @@ def describe_posterior(fit: JointFit, evidence: Evidence) -> pd.DataFrame:
     alone = fit_evidence_alone(fit, evidence)
     sd_alone = np.sqrt(np.diag(alone.covariance))[:k]
     shares = compute_information_shares(fit.prior_sd, sd_alone, sd[:k])
-    if len(fit.centre_codes):
-        conflict = compute_conflict(alone.mean[:k], sd_alone, fit.mean[:k], sd[:k])
-    else:
-        conflict = compute_conflict(fit.prior_mean, fit.prior_sd, alone.mean[:k], sd_alone)
+    conflict = _judge_each(fit, alone if fit.twin is None else fit_evidence_alone(fit, evidence, as_twin=True))
     quantiles = _find_quantiles(posterior)
     blank = np.full(len(fit.groups), np.nan)
 
@@ -82,17 +81,33 @@ def describe_conflict(fit: JointFit, evidence: Evidence) -> dict[str, Any]:
     whose own p-value remains below 0.05 after Holm's correction.
     """
     k = len(fit.design.coefficients)
-    alone = fit_evidence_alone(fit, evidence)
-    before, spread = alone.mean[:k], alone.covariance[:k, :k]
-    p_arms = compute_overall_conflict(fit.prior_mean, np.diag(fit.prior_sd**2), before, spread)
-    p = compute_conflict(fit.prior_mean, fit.prior_sd, before, np.sqrt(np.diag(spread)))
+    alone = fit_evidence_alone(fit, evidence, as_twin=True)
+    prior = fit.prior_mean, np.diag(fit.prior_sd**2)
+    p_arms = compute_overall_conflict(prior, _first(alone.collapse(), k), LEAST_LEARNED_BY_ARMS)
     p_patients = None
     if len(fit.centre_codes):
-        after = fit.covariance[:k, :k]
-        p_patients = _or_none(compute_overall_conflict(before, spread, fit.mean[:k], after))
-        p = compute_conflict(before, np.sqrt(np.diag(spread)), fit.mean[:k], np.sqrt(np.diag(after)))
+        joint = fit.posterior if fit.twin is None else fit.twin
+        before, after = _first(alone.collapse_straight(), k), _first(joint.collapse_straight(), k)
+        p_patients = _or_none(compute_overall_conflict(before, after))
+    p = _judge_each(fit, alone)
     flagged = [name for name, flag in zip(fit.design.coefficients, flag_conflicts(p), strict=True) if flag]
     return {"p_arms": _or_none(p_arms), "p_patients": p_patients, "flagged": flagged, "tail": evidence.tail}
+
+
+def _judge_each(fit: JointFit, alone: Posterior) -> FloatArray:
+    """p-value of each coefficient: the women against arms and priors, or the arms against the priors."""
+    k = len(fit.design.coefficients)
+    before, spread = _first(alone.collapse(), k)
+    sd = np.sqrt(np.diag(spread))
+    if not len(fit.centre_codes):
+        return compute_conflict(fit.prior_mean, fit.prior_sd, before, sd)
+    after = (fit.mean, fit.covariance) if fit.twin is None else fit.twin.collapse()
+    mean, covariance = _first(after, k)
+    return compute_conflict(before, sd, mean, np.sqrt(np.diag(covariance)))
+
+
+def _first(moments: tuple[FloatArray, FloatArray], k: int) -> tuple[FloatArray, FloatArray]:
+    return moments[0][:k], moments[1][:k, :k]
 
 
 def describe_arms(fit: JointFit, evidence: Evidence) -> pd.DataFrame:

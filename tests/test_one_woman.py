@@ -1,0 +1,84 @@
+"""Regimens from the command's side: one woman's page, a whole cohort's table, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from poi_predict.cli import main
+from poi_predict.one_woman import compare_cohort, compare_patient
+from poi_predict.workflow import simulate
+from support import ROOT
+
+MODEL = str(ROOT / "models" / "reference-menses")
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("regimens") / "cohort.csv"
+    simulate(n=12, seed=3, out=path)
+    return path
+
+
+def test_one_womans_page_names_her_alone_and_is_marked(cohort: Path, tmp_path: Path) -> None:
+    lines = compare_patient(MODEL, cohort, "SYN-00003", tmp_path / "her.html")
+    page = (tmp_path / "her.html").read_text()
+    assert "SYN-00003" in page
+    assert not any(f"SYN-{number:05d}" in page for number in range(1, 13) if number != 3)
+    assert "SYNTHETIC" in page
+    assert "not for counselling" in page
+    assert any("ot distinguishable" in line for line in lines)
+
+
+def test_published_evidence_calls_no_regimen_better_for_anyone(cohort: Path, tmp_path: Path) -> None:
+    found = compare_cohort(MODEL, cohort, tmp_path / "all.csv")
+    table = pd.read_csv(tmp_path / "all.csv", dtype={"patient_id": str})
+    women = pd.read_csv(cohort, dtype=str)["Patient ID"]
+    options = len(found.comparison.options)
+    assert table["patient_id"].tolist() == np.repeat(women, options).tolist()
+    assert set(table["verdict"]) <= {"not distinguishable", "reference", "few", "no data"}
+    natural = table[table["option"] == "none"]
+    assert (natural["difference"] == 0).all()
+    treated = table[table["option"] != "none"]
+    assert ((treated["difference_low"] < 0) & (treated["difference_high"] > 0)).all()
+    assert any("not distinguishable: 12" in line for line in found.lines(tmp_path / "all.csv"))
+
+
+def test_a_woman_without_any_hormone_is_answered_widely(cohort: Path, tmp_path: Path) -> None:
+    women = pd.read_csv(cohort, dtype=str)
+    hormones = [name for name in women if name.startswith(("FSH (", "AMH (", "AFC", "Follicles"))]
+    known, unknown = women.iloc[[0]].copy(), women.iloc[[0]].copy()
+    known["FSH (IU/L)"], unknown["Patient ID"] = "60", "SYN-99999"
+    unknown[hormones] = None
+    both = tmp_path / "both.csv"
+    pd.concat([known, unknown]).to_csv(both, index=False)
+    found = compare_cohort(MODEL, both, tmp_path / "out.csv").comparison
+    width = found.high - found.low
+    assert (width[1] > width[0]).all()
+    assert {"missing:fsh", "missing:amh"} <= set(found.flags[1])
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--patient", "NOBODY"], "--patient must be a patient_id"),
+        ([], "by --patient, or all of them by --all"),
+        (["--patient", "SYN-00001", "--all"], "by --patient, or all of them by --all"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused(
+    extra: list[str], said: str, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out = tmp_path / "page.html"
+    words = ["poi-predict", "regimens", "--model", MODEL, "--cohort", str(cohort), "--out", str(out), *extra]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+    assert "NOBODY" not in said
