@@ -191,3 +191,14 @@ def test_the_shipped_studies_have_one_each() -> None:
         "pregnancy_12m": "pregnancy",
     }
     assert {path.name for path in (ROOT / "models").glob("reference-*")} == set(REFERENCES.values())
+
+
+@pytest.mark.parametrize(("treated", "events", "n"), [(True, 20, 60), (False, 165, 669)])
+def test_the_published_rates_are_reproduced(treated: bool, events: int, n: int) -> None:
+    """Evidence README: menses in 20 of 60 women with cells, ovarian function in 165 of 669 without."""
+    told = json.loads((tracked("menses_12m") / "assessment.json").read_text())["evidence"]
+    arms = [arm for arm in told["arms"] if arm["treated"] is treated]
+    assert (sum(arm["events"] for arm in arms), sum(arm["n"] for arm in arms)) == (events, n)
+    fitted = sum(arm["fitted"] * arm["n"] for arm in arms) / n
+    assert fitted == pytest.approx(events / n, abs=0.015)
+    assert told["contrast"]["distinguishable"] is False

@@ -90,7 +90,7 @@ def compare_patient(
     row, synthetic = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
     settings, options, support, draws = _open_comparison(bundle)
     inputs = conform(row, bundle.contract)
-    comparison = compare_regimens(draws, inputs, options, settings, support)
+    comparison = compare_regimens(draws, inputs, options, settings, support, favourable=_is_favourable(bundle))
     untreated = next((option for option in options.options if option.name == NO_THERAPY), None)
     content = build_regimen_content(
         _describe_woman(bundle, row, patient, synthetic=synthetic, for_regimens=True),
@@ -124,7 +124,8 @@ def compare_cohort(model: str, cohort_file: Path, out: Path, *, allow_synthetic:
     cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
     women, n_rejected = list_usable_women(cohort)
     settings, options, support, draws = _open_comparison(bundle)
-    comparison = compare_regimens(draws, conform(women, bundle.contract), options, settings, support)
+    inputs, favourable = conform(women, bundle.contract), _is_favourable(bundle)
+    comparison = compare_regimens(draws, inputs, options, settings, support, favourable=favourable)
     frame = comparison.frame()
     frame.insert(0, "patient_id", women["patient_id"].astype(str).to_numpy(dtype=object)[frame.pop("woman").to_numpy()])
     write_whole_table(frame, out)
@@ -178,5 +179,9 @@ def _compare_waiting(
 ) -> WaitingComparison | None:
     if not settings.waiting_months or not {"age", "amenorrhea_months"} & set(bundle.contract.predictors):
         return None
-    favourable = bool(bundle.contract.endpoint.get("favourable", True))
-    return compare_waiting(draws, row, options.options, settings.waiting_months, favourable=favourable)
+    months = settings.waiting_months
+    return compare_waiting(draws, row, options.options, months, favourable=_is_favourable(bundle))
+
+
+def _is_favourable(bundle: Bundle) -> bool:
+    return bool(bundle.contract.endpoint.get("favourable", True))

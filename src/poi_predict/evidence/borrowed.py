@@ -89,7 +89,7 @@ def read_priors(folder: Path | None = None, *, outcome: str | None = None) -> pd
 
     >>> row = read_priors(outcome="menses").set_index("parameter").loc["fsh__log"]
     >>> f"{row['mean']:.2f} ± {row['sd']:.2f} from {row['source_rows']}"
-    '-1.10 ± 1.93 from E01;PF21'
+    '-1.10 ± 1.50 from E01;PF21'
     """
     frame = read_numbers("priors", folder)
     vocabulary = read_vocabulary(folder)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from poi_predict.cohort import Codebook
     from poi_predict.regimen.comparison import RegimenComparison
-    from poi_predict.regimen.courses import Courses
     from poi_predict.regimen.cross_fitting import CrossFitSettings
     from poi_predict.regimen.options import Option
     from poi_predict.regimen.settings import RegimenSettings
@@ -131,14 +130,14 @@ def describe_regimens(
     settings, support = comparable
     draws = build_draws(pipeline, refits, random_state=seed)
     listed = list_options(settings, codebook, support.seen, without_therapy=draws.says_no_therapy)
-    comparison = compare_regimens(draws, cohort.X, listed, settings, support)
+    comparison = compare_regimens(draws, cohort.X, listed, settings, support, favourable=cohort.favourable)
     plain = comparison.as_dict()
     protocol = cohort.X[[name for name in settings.vary if name in cohort.X]]
     had = _name_what_was_given(cohort.X, listed.options, settings, codebook)
     found = {
         "rule": settings.rule,
         "reference": plain["reference"],
-        "randomised": False,
+        "randomised": settings.randomised,
         "options": plain["options"],
         "excluded": listed.as_dict()["excluded"],
         "women": _count_verdicts(comparison),
@@ -205,18 +204,18 @@ def _second_opinion(
         None if cohort.centre is None else cohort.centre[kept],
     )
     commonest = max(enough, key=lambda name: (counts[name], name))
-    return {
-        "overlap": _try(lambda: assess_overlap(courses, settings=rule, random_state=seed).as_dict()),
-        "effects": _try(
-            lambda: estimate_effects(courses, reference=commonest, settings=rule, random_state=seed).as_dict()
-        ),
-        "value": _try(lambda: _value(courses, rule, seed, favourable=cohort.favourable)),
+    reference = settings.reference if settings.reference in enough else commonest
+    lots = {str(name): counts[name] / sum(counts[each] for each in enough) for name in enough}
+    known: dict[str, Any] = {
+        "propensity": lots if settings.randomised else None,
+        "settings": rule,
+        "random_state": seed,
     }
-
-
-def _value(courses: Courses, rule: CrossFitSettings, seed: int, *, favourable: bool) -> dict[str, Any]:
-    found = compute_policy_value(courses, settings=rule, favourable=favourable, random_state=seed)
-    return dict(found.as_dict())
+    return {
+        "overlap": _try(lambda: assess_overlap(courses, **known).as_dict()),
+        "effects": _try(lambda: estimate_effects(courses, reference=reference, **known).as_dict()),
+        "value": _try(lambda: compute_policy_value(courses, favourable=cohort.favourable, **known).as_dict()),
+    }
 
 
 def _try(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:

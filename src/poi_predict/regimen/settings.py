@@ -64,6 +64,8 @@ class RegimenSettings:
         Women, or women of published arms, who must have had an option before anything is said for or against it.
     waiting_months : tuple of float
         How long treatment may be put off.
+    randomised : bool
+        Whether lots were drawn for the options; their shares are then the probabilities of having them.
     options : tuple of DeclaredOption
         Empty: the combinations seen.
     infeasible : tuple of Rule
@@ -90,6 +92,7 @@ class RegimenSettings:
     threshold: float = 0.95
     least_women: int = 10
     waiting_months: tuple[float, ...] = (6.0, 12.0)
+    randomised: bool = False
     options: tuple[DeclaredOption, ...] = ()
     infeasible: tuple[Rule, ...] = ()
 
