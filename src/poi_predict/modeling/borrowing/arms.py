@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from poi_predict.errors import EvidenceError
 
@@ -72,6 +72,10 @@ class Marginal:
     shares: tuple[float, ...] = ()
     transform: Transform = "identity"
     from_table: bool = False
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return itself: it cannot change, and scikit-learn copies it with every clone."""
+        return self
 
     def __post_init__(self) -> None:
         name = " and ".join(self.columns)
@@ -143,6 +147,10 @@ class Arm:
     definition: str = ""
     discount: float = 1.0
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return itself: it cannot change, and scikit-learn copies it with every clone."""
+        return self
+
     def __post_init__(self) -> None:
         remedy = "Correct the row or leave it out."
         if self.n < 1:
@@ -188,6 +196,10 @@ class Prior:
     mean: float
     sd: float
     source: str = ""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return itself: it cannot change, and scikit-learn copies it with every clone."""
+        return self
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from poi_predict.errors import EvidenceError, ModelError
 from poi_predict.modeling.borrowing.design import TREATED, Design, build_design
@@ -150,6 +151,12 @@ class JointFit:
         return np.where(found, first + place, NEW_CENTRE).astype(np.intp)
 
 
+@cache
+def _find_libraries() -> ThreadpoolController:
+    # Finding the loaded libraries takes milliseconds, limiting them microseconds.
+    return ThreadpoolController()
+
+
 def fit_joint(
     evidence: Evidence, columns: Sequence[str], values: FloatArray, response: FloatArray, weight: FloatArray
 ) -> JointFit:
@@ -188,7 +195,7 @@ def fit_joint(
         len(studies) + np.searchsorted(known, codes),
     )
     # Threads cost more than they gain on matrices this small, and their sums may differ in the last bit.
-    with threadpool_limits(limits=1):
+    with _find_libraries().limit(limits=1):
         posterior = _compute(evidence, fit, women, len(groups))
         mean, covariance = posterior.collapse()
         twin = _compute(_with_normal_tails(evidence), fit, women, len(groups)) if evidence.tail == "t" else None
@@ -202,7 +209,7 @@ def fit_evidence_alone(fit: JointFit, evidence: Evidence, *, as_twin: bool = Fal
     nobody = Women(
         np.empty((0, len(fit.design.coefficients))), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)
     )  # fmt: skip
-    with threadpool_limits(limits=1):
+    with _find_libraries().limit(limits=1):
         return _compute(evidence, fit, nobody, len(fit.groups) - len(fit.centre_codes))
 
 

@@ -129,7 +129,7 @@ class LogPosterior:
 
     def compute_gradients(self, thetas: FloatArray, tau: float) -> FloatArray:
         """Return the gradient at each row of thetas, shape (n_draws, d)."""
-        found = np.stack([self._prior_slopes(theta)[0] for theta in thetas])
+        found = self._prior_slopes(thetas)[0]
         for part in self._parts(len(thetas)):
             slope = self._slopes(self._predict(thetas[part], tau))
             found[part] += np.hstack([slope @ self._design, tau * (self._sum_by_group @ slope.T).T])
@@ -143,7 +143,7 @@ class LogPosterior:
         of_arms, slope_of_arms, curve_of_arms, outer = self._expand_arms(eta[self._n_women :], tau)
         slope = np.concatenate([weight * data.women.sign * link.score(own), slope_of_arms])
         curve = np.concatenate([weight * link.score_slope(own), curve_of_arms])
-        d_prior, c_prior = self._prior_slopes(theta)
+        d_prior, c_prior = (slopes[0] for slopes in self._prior_slopes(theta[None, :]))
         value = weight @ link.log_probability(own) + of_arms + self._log_prior(theta[None, :])[0]
         gradient = d_prior + np.concatenate([slope @ self._design, tau * (self._sum_by_group @ slope)])
         hessian = -self._curvature(curve, tau) - outer
@@ -237,18 +237,18 @@ class LogPosterior:
         nu = DEGREES_OF_FREEDOM
         return np.asarray(-0.5 * (nu + 1) * np.log1p(z**2 / nu).sum(axis=1) + of_groups, dtype=np.float64)
 
-    def _prior_slopes(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Gradient of the log prior, and its negative second derivatives."""
+    def _prior_slopes(self, thetas: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Gradient of the log prior, and its negative second derivatives; both shape (n_draws, d)."""
         k, sd = self.data.n_coefficients, self.data.prior_sd
-        z = (theta[:k] - self.data.prior_mean) / sd
+        z = (thetas[:, :k] - self.data.prior_mean) / sd
         if self.data.heavy_tail:
             nu = DEGREES_OF_FREEDOM
             gradient = -(nu + 1) * z / (nu + z**2) / sd
             curve = (nu + 1) * (nu - z**2) / (nu + z**2) ** 2 / sd**2
         else:
-            gradient, curve = -z / sd, 1.0 / sd**2
-        ones = np.ones(self.data.n_groups)
-        return np.concatenate([gradient, -theta[k:]]), np.concatenate([curve, ones])
+            gradient, curve = -z / sd, np.broadcast_to(1.0 / sd**2, z.shape)
+        of_groups = thetas[:, k:]
+        return np.hstack([gradient, -of_groups]), np.hstack([curve, np.ones_like(of_groups)])
 
 
 def _two_parameter_binomial(
