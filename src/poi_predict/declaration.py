@@ -10,9 +10,9 @@ from poi_predict.errors import StudyError
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-__all__ = ["build_settings", "read_range", "read_table", "read_tables", "refuse_unknown"]
+__all__ = ["build_settings", "check_ranges", "read_range", "read_table", "read_tables", "refuse_unknown"]
 
 T = TypeVar("T")
 
@@ -75,6 +75,28 @@ def build_settings(kind: type[T], raw: Mapping[str, Any], where: str, renamed: M
         place = ".".join((where, shown.get(name, name), *inner))
         expected = KIND_WORDS.get(first["type"]) or first["msg"].removeprefix("Input should be ")
         raise StudyError(f"{place} must be {expected}; it is not.") from None
+
+
+def check_ranges(settings: object, where: str, ranges: Iterable[tuple[str, float, float]]) -> None:
+    """Refuse a field outside its range; one that is None is left aside.
+
+    Parameters
+    ----------
+    settings : object
+        Its fields are looked at by name.
+    where : str
+        Section of the declaration, for messages.
+    ranges : iterable of (str, float, float)
+        Field, lowest and highest value.
+
+    Raises
+    ------
+    StudyError
+    """
+    for name, low, high in ranges:
+        value = getattr(settings, name)
+        if value is not None and not low <= value <= high:
+            raise StudyError(f"{where}.{name} must be between {low} and {high}; it is {value}.")
 
 
 def refuse_unknown(raw: Mapping[str, Any], known: Collection[str], where: str) -> None:

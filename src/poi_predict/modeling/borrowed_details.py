@@ -13,6 +13,7 @@ from poi_predict.features import SEPARATOR, origin_of
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.women import build_copula
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
+from poi_predict.plain import as_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ def describe_borrowing(
         "tau": _describe_tau(posterior),
         "conflict": conflict | {"verdict": _judge(conflict)},
         "contrast": describe_average_contrast(pipeline, data.X, data.weight, seed),
-        "diagnostics": {name: _plain(value) for name, value in model.diagnostics_.items()},
+        "diagnostics": {name: as_plain(value) for name, value in model.diagnostics_.items()},
         "learning_curve": _compute_learning_curve(pipeline, data, seed),
     }
 
@@ -123,7 +124,7 @@ def predict_contrast(pipeline: Pipeline, woman: pd.DataFrame) -> dict[str, Any] 
     if not isinstance(model, EvidenceLogisticRegression) or not model.fit_.design.has_effect:
         return None
     found = model.predict_contrast(pipeline[:-1].transform(woman)).iloc[0]
-    return {str(name): _plain(value) for name, value in found.items()}
+    return {str(name): as_plain(value) for name, value in found.items()}
 
 
 def _make_field(model: EvidenceLogisticRegression) -> pd.DataFrame:
@@ -139,7 +140,7 @@ def _describe_arms(model: EvidenceLogisticRegression) -> list[dict[str, Any]]:
     for row in model.arms_.to_dict("records"):
         low, high = compute_exact_interval(row["events"], row["n"])
         variables = dict.fromkeys(origin_of(name) for name in row.pop("silent").split(", ") if name)
-        rows.append({str(name): _plain(value) for name, value in row.items()})
+        rows.append({str(name): as_plain(value) for name, value in row.items()})
         rows[-1] |= {"label": row["study"], "ci_low": low, "ci_high": high, "silent": list(variables)}
     return rows
 
@@ -154,7 +155,7 @@ def _describe_effects(
         row.pop("q50")
         row["ci_low"], row["ci_high"] = row.pop("q2_5"), row.pop("q97_5")
         told = {"parameter": name, "variable": _variable(name), "label": _label(name, codebook)}
-        rows.append(told | {str(key): _plain(value) for key, value in row.items()} | {"source": source.get(name, "")})
+        rows.append(told | {str(key): as_plain(value) for key, value in row.items()} | {"source": source.get(name, "")})
     return rows
 
 
@@ -232,9 +233,3 @@ def _column_label(column: str, codebook: Codebook) -> str:
         return f"{label}: {derivation.replace('_', ' ')}"
     how = {"log": "log", "log10": "per tenfold", "sqrt": "square root", "years": "per year"}.get(derivation)
     return label if how is None else f"{label}, {how}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poi_predict.errors import PoiPredictError
+from poi_predict.plain import as_plain
 from poi_predict.regimen.comparison import compare_regimens
 from poi_predict.regimen.confounding import find_confounded
 from poi_predict.regimen.courses import check_courses
+from poi_predict.regimen.cross_fitting import fold_courses
 from poi_predict.regimen.doubly_robust import estimate_effects
 from poi_predict.regimen.draws import build_draws
 from poi_predict.regimen.options import list_options
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from poi_predict.cohort import Codebook
     from poi_predict.regimen.comparison import RegimenComparison
-    from poi_predict.regimen.cross_fitting import CrossFitSettings
+    from poi_predict.regimen.cross_fitting import CrossFitSettings, FoldedCourses
     from poi_predict.regimen.options import Option
     from poi_predict.regimen.settings import RegimenSettings
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["TreatedCohort", "assign_options", "describe_regimens", "prepare_comparison"]
 
 FEWEST = 2
+PARTS = ("overlap", "effects", "value")
 COARSE = ("cell_source", "route")
 
 
@@ -144,7 +147,7 @@ def describe_regimens(
         "confounded": [one.as_dict() for one in find_confounded(protocol, cohort.centre)],
         **_second_opinion(cohort, had, settings, (cross_fit, seed)),
     }
-    return dict(_plain(found))
+    return dict(as_plain(found))
 
 
 def assign_options(
@@ -193,7 +196,7 @@ def _second_opinion(
     kept = np.isin(had.astype(str), enough)
     if len(enough) < FEWEST:
         reason = f"fewer than two regimens were given to at least {rule.minimum_women} women each"
-        return {part: {"reason": reason} for part in ("overlap", "effects", "value")}
+        return {part: {"reason": reason} for part in PARTS}
     hers = [name for name in cohort.X if name not in settings.protocol and "__" not in str(name) and name != "centre"]
     courses = check_courses(
         cohort.y_true[kept],
@@ -206,16 +209,19 @@ def _second_opinion(
     commonest = max(enough, key=lambda name: (counts[name], name))
     reference = settings.reference if settings.reference in enough else commonest
     lots = {str(name): counts[name] / sum(counts[each] for each in enough) for name in enough}
-    known: dict[str, Any] = {
-        "propensity": lots if settings.randomised else None,
-        "settings": rule,
-        "random_state": seed,
-    }
+    try:
+        folded = fold_courses(courses, lots if settings.randomised else None, rule, seed)
+    except PoiPredictError as error:  # several rows of one woman are one woman
+        return {part: {"reason": str(error)} for part in PARTS}
     return {
-        "overlap": _try(lambda: assess_overlap(courses, **known).as_dict()),
-        "effects": _try(lambda: estimate_effects(courses, reference=reference, **known).as_dict()),
-        "value": _try(lambda: compute_policy_value(courses, favourable=cohort.favourable, **known).as_dict()),
+        "overlap": _try(lambda: assess_overlap(folded).as_dict()),
+        "effects": _try(lambda: estimate_effects(folded, reference=reference, random_state=seed).as_dict()),
+        "value": _try(lambda: _value_rule(folded, cohort, seed)),
     }
+
+
+def _value_rule(folded: FoldedCourses, cohort: TreatedCohort, seed: int) -> dict[str, Any]:
+    return dict(compute_policy_value(folded, favourable=cohort.favourable, random_state=seed).as_dict())
 
 
 def _try(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -235,14 +241,3 @@ def _count_verdicts(comparison: RegimenComparison) -> dict[str, Any]:
     }
     kinds = Counter(verdict.kind for verdict in verdicts)
     return {"n": len(comparison), "kinds": dict(kinds)} | {word: dict(count) for word, count in said.items() if count}
-
-
-def _plain(value: Any) -> Any:
-    """Plain containers and finite numbers, as JSON wants them."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

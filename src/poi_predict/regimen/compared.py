@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poi_predict.plain import as_plain
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -207,7 +209,7 @@ class RegimenComparison:
                     "n_alike": int(self.n_alike[woman]),
                     "verdict": self.verdicts[woman].as_dict(),
                     "options": [
-                        {str(name): _plain(value) for name, value in row.items() if name not in shared}
+                        {str(name): as_plain(value) for name, value in row.items() if name not in shared}
                         for row in rows[woman * k : (woman + 1) * k]
                     ],
                 }
@@ -227,9 +229,3 @@ class RegimenComparison:
             if verdict.best is not None:
                 said[woman, [option.name for option in self.options].index(verdict.best)] = "better than all others"
         return said
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

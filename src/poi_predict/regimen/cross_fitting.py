@@ -9,28 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from poi_predict.declaration import check_ranges
 from poi_predict.errors import StudyError
 from poi_predict.modeling.ridge import RidgeLogistic
 from poi_predict.validation.arrays import FloatArray, IntArray, check_probability
 
-from .courses import Courses, Covariates
+from .courses import Courses, Covariates, keep_common_options
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
     "CrossFitSettings",
+    "FoldedCourses",
     "Learn",
     "Predict",
     "Propensity",
     "cross_fit",
     "cross_fit_propensity",
+    "fold_courses",
     "learn_outcome",
     "learn_propensity",
     "make_option_folds",
@@ -81,7 +85,7 @@ class CrossFitSettings:
     draws: int = 2000
 
     def __post_init__(self) -> None:
-        for name, low, high in (
+        ranges = (
             ("folds", 2, 10),
             ("repeats", 1, 50),
             ("truncate_at", 0.001, 0.2),
@@ -89,10 +93,8 @@ class CrossFitSettings:
             ("minimum_events", 1, 10_000),
             ("level", 0.5, 0.999),
             ("draws", 200, 100_000),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise StudyError(f"regimens.{name} must be between {low} and {high}; it is {value}.")
+        )
+        check_ranges(self, "regimens", ranges)
         if self.minimum_women < 2 * self.folds:
             raise StudyError(
                 f"regimens.minimum_women must be at least twice regimens.folds, so that every model sees every option; "
@@ -202,6 +204,64 @@ def cross_fit_propensity(
         raise ValueError("propensity must be positive for every option")
     p = p / p.sum(axis=1, keepdims=True)
     return Propensity(np.broadcast_to(p, (folds.shape[1], *p.shape)), known=True)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedCourses:
+    """Women split into folds once, so that every question about them rests on the same models.
+
+    Attributes
+    ----------
+    courses : Courses
+        Of the options that enough women had.
+    dropped : tuple of str
+        The other options.
+    folds : ndarray of int
+        From `make_option_folds`.
+    propensity : mapping, array or None
+        Known probabilities of the options.
+    rule : CrossFitSettings
+    """
+
+    courses: Courses
+    dropped: tuple[str, ...]
+    folds: IntArray
+    propensity: Mapping[str, float] | ArrayLike | None
+    rule: CrossFitSettings
+
+    @cached_property
+    def chances(self) -> Propensity:
+        """Probability of each option, by models that have not seen the woman."""
+        return cross_fit_propensity(self.courses, self.folds, self.propensity)
+
+    @cached_property
+    def outcome(self) -> FloatArray:
+        """Probability of the event under each option by the usual outcome model, shape (repeats, n, n_options)."""
+        return cross_fit(self.courses, learn_outcome, self.folds)
+
+    def predict_outcome(self, learn: Learn) -> FloatArray:
+        """Return the same by another outcome model."""
+        return self.outcome if learn is learn_outcome else cross_fit(self.courses, learn, self.folds)
+
+
+def fold_courses(
+    courses: Courses | FoldedCourses,
+    propensity: Mapping[str, float] | ArrayLike | None = None,
+    settings: CrossFitSettings | None = None,
+    random_state: int = 0,
+) -> FoldedCourses:
+    """Keep the options that enough women had, and split the women; what is split already stays as it is.
+
+    Raises
+    ------
+    ModelError
+        If fewer than two options were given to enough women.
+    """
+    if isinstance(courses, FoldedCourses):
+        return courses
+    rule = settings or CrossFitSettings()
+    kept, dropped = keep_common_options(courses, rule.minimum_women)
+    return FoldedCourses(kept, dropped, make_option_folds(kept, rule, random_state), propensity, rule)
 
 
 def learn_propensity(train: Courses) -> Predict:

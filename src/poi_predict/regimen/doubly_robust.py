@@ -19,15 +19,13 @@ import numpy as np
 from poi_predict.validation import Estimate
 from poi_predict.validation.intervals import compute_t_quantile
 
-from .courses import Courses, keep_common_options
 from .cross_fitting import (
     CrossFitSettings,
+    FoldedCourses,
     Learn,
     Propensity,
-    cross_fit,
-    cross_fit_propensity,
+    fold_courses,
     learn_outcome,
-    make_option_folds,
 )
 from .effects import Contrast, Effects, OptionValue
 from .evalue import EValue, compute_evalue
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from poi_predict.validation.arrays import FloatArray
+
+    from .courses import Courses
 
 __all__ = ["compute_scores", "describe_truncation", "estimate_effects"]
 
@@ -77,7 +77,7 @@ def compute_scores(courses: Courses, propensity: FloatArray, outcome: FloatArray
 
 
 def estimate_effects(
-    courses: Courses,
+    courses: Courses | FoldedCourses,
     *,
     reference: str | None = None,
     propensity: Mapping[str, float] | ArrayLike | None = None,
@@ -89,8 +89,8 @@ def estimate_effects(
 
     Parameters
     ----------
-    courses : Courses
-        See `check_courses`.
+    courses : Courses or FoldedCourses
+        See `check_courses`; folded ones (`fold_courses`) have their propensities, settings and seed already.
     reference : str, optional
         Compare each option with this one; every pair if not given.
     propensity : mapping of option to probability, or array of shape (n_given, n_options), optional
@@ -122,15 +122,13 @@ def estimate_effects(
     Traceback (most recent call last):
     ValueError: reference must be one of the options compared: cells, none
     """
-    rule = settings or CrossFitSettings()
-    kept, dropped = keep_common_options(courses, rule.minimum_women)
+    folded = fold_courses(courses, propensity, settings, random_state)
+    kept, chances, rule = folded.courses, folded.chances, folded.rule
     pairs = _list_pairs(kept.options, reference)
-    folds = make_option_folds(kept, rule, random_state)
-    chances = cross_fit_propensity(kept, folds, propensity)
-    scores = compute_scores(kept, chances.truncate(rule.truncate_at), cross_fit(kept, learn, folds))
+    scores = compute_scores(kept, chances.truncate(rule.truncate_at), folded.predict_outcome(learn))
     found = _Found(kept, *compute_mean_scores(scores, kept.weight), rule)
     contrasts = tuple(_contrast(found, pairs, random_state))
-    return Effects(_value(found), contrasts, tuple(_note(found, dropped, chances)))
+    return Effects(_value(found), contrasts, tuple(_note(found, folded.dropped, chances)))
 
 
 def describe_truncation(courses: Courses, chances: Propensity, at: float) -> Iterator[str]:

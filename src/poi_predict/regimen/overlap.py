@@ -16,8 +16,11 @@ import numpy as np
 import pandas as pd
 
 from .confounding import Confounded, find_confounded
-from .courses import Courses, keep_common_options
-from .cross_fitting import CrossFitSettings, cross_fit_propensity, make_option_folds
+from .cross_fitting import (
+    CrossFitSettings,
+    FoldedCourses,
+    fold_courses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from poi_predict.validation.arrays import FloatArray
+
+    from .courses import Courses
 
 __all__ = ["Confounded", "Overlap", "assess_overlap", "compute_standardised_differences", "find_confounded"]
 
@@ -129,7 +134,7 @@ class Overlap:
 
 
 def assess_overlap(
-    courses: Courses,
+    courses: Courses | FoldedCourses,
     *,
     propensity: Mapping[str, float] | ArrayLike | None = None,
     settings: CrossFitSettings | None = None,
@@ -139,8 +144,9 @@ def assess_overlap(
 
     Parameters
     ----------
-    courses : Courses
-        See `check_courses`; outcomes only serve to spread women over folds.
+    courses : Courses or FoldedCourses
+        See `check_courses`; folded ones (`fold_courses`) have their propensities, settings and seed
+        already; outcomes only serve to spread women over folds.
     propensity : mapping of option to probability, or array of shape (n_given, n_options), optional
         Known probabilities; estimated, cross-fitted and averaged over repeats if not given.
     settings : CrossFitSettings, optional
@@ -164,10 +170,9 @@ def assess_overlap(
     >>> overlap.largest_before > 0.5 > overlap.largest_after
     True
     """
-    rule = settings or CrossFitSettings()
-    kept, dropped = keep_common_options(courses, rule.minimum_women)
-    folds = make_option_folds(kept, rule, random_state)
-    p = cross_fit_propensity(kept, folds, propensity).p.mean(axis=0)
+    folded = fold_courses(courses, propensity, settings, random_state)
+    kept, dropped, rule = folded.courses, folded.dropped, folded.rule
+    p = folded.chances.p.mean(axis=0)
     own = np.maximum(np.take_along_axis(p, kept.option[:, np.newaxis], axis=1)[:, 0], rule.truncate_at)
     after = kept.weight / own
     confounded: tuple[Confounded, ...] = ()

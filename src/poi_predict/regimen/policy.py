@@ -18,15 +18,13 @@ import pandas as pd
 from poi_predict.validation import Estimate
 from poi_predict.validation.intervals import compute_t_quantile
 
-from .courses import Courses, keep_common_options
 from .cross_fitting import (
     CrossFitSettings,
+    FoldedCourses,
     Learn,
     Propensity,
-    cross_fit,
-    cross_fit_propensity,
+    fold_courses,
     learn_outcome,
-    make_option_folds,
 )
 from .doubly_robust import compute_scores, describe_truncation
 from .effects import format_points
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from poi_predict.validation.arrays import FloatArray, IntArray
+
+    from .courses import Courses
 
 __all__ = ["Gain", "PolicyValue", "compute_policy_value"]
 
@@ -157,7 +157,7 @@ class PolicyValue:
 
 
 def compute_policy_value(
-    courses: Courses,
+    courses: Courses | FoldedCourses,
     *,
     learn: Learn = learn_outcome,
     favourable: bool = True,
@@ -171,8 +171,8 @@ def compute_policy_value(
 
     Parameters
     ----------
-    courses : Courses
-        See `check_courses`.
+    courses : Courses or FoldedCourses
+        See `check_courses`; folded ones (`fold_courses`) have their propensities, settings and seed already.
     learn : callable
         Learns the model that chooses; refitted in every fold. A woman gets the option with the best probability; of
         equals, the one given most often.
@@ -205,16 +205,13 @@ def compute_policy_value(
     >>> compute_policy_value(noise, propensity={"cells": 0.5, "none": 0.5}).supported
     False
     """
-    rule = settings or CrossFitSettings()
-    kept, dropped = keep_common_options(courses, rule.minimum_women)
-    folds = make_option_folds(kept, rule, random_state)
-    chances = cross_fit_propensity(kept, folds, propensity)
-    outcome = cross_fit(kept, learn_outcome, folds)
-    model = outcome if learn is learn_outcome else cross_fit(kept, learn, folds)
+    folded = fold_courses(courses, propensity, settings, random_state)
+    kept, chances, rule = folded.courses, folded.chances, folded.rule
+    model = folded.predict_outcome(learn)
     choice = _choose(model if favourable else -model, kept)
-    scores = compute_scores(kept, chances.truncate(rule.truncate_at), outcome)
+    scores = compute_scores(kept, chances.truncate(rule.truncate_at), folded.outcome)
     ways = _Ways(kept, _append_ways(scores, choice, kept.y), choice, rule, 1.0 if favourable else -1.0)
-    return _conclude(ways, tuple(_note(ways, chances, dropped)), random_state)
+    return _conclude(ways, tuple(_note(ways, chances, folded.dropped)), random_state)
 
 
 @dataclass(frozen=True)

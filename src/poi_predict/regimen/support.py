@@ -13,6 +13,7 @@ from poi_predict.explain import explain_predictions
 from poi_predict.features import origin_of
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 from poi_predict.modeling.recalibrated import RecalibratedClassifier
+from poi_predict.plain import as_plain
 from poi_predict.regimen.neighbourhood import Alike, Neighbourhood, build_neighbourhood
 from poi_predict.regimen.seen import (
     COUNTS,
@@ -124,7 +125,7 @@ class Support:
         rows = self.seen.astype(object).where(self.seen.notna(), None)
         return {
             "variables": [str(name) for name in self.seen.columns if name not in COUNTS],
-            "seen": [{str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")],
+            "seen": [{str(name): as_plain(value) for name, value in row.items()} for row in rows.to_dict("records")],
             "neighbourhood": None if self.neighbourhood is None else self.neighbourhood.as_dict(),
         }
 
@@ -204,10 +205,6 @@ def summarise_support(
         neighbourhood = build_neighbourhood(columns, importance, codes.tolist())
     seen = counted if arms is None else join_counts(counted, arms)
     return Support(seen, neighbourhood)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _measure_importance(

@@ -73,14 +73,7 @@ def _draw_key(axes: Axes) -> None:
     before = Line2D([], [], markerfacecolor="white", markeredgecolor=INK, label="before weighting", **plain)
     after = Line2D([], [], color=BLUE, label="after weighting", **plain)
     limit = Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (3, 3)), label="0.1")
-    axes.legend(
-        handles=[before, after, limit],
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=3,
-        fontsize=8,
-        borderaxespad=0.2,
-    )
+    _write_legend(axes, [before, after, limit])
 
 
 def plot_positivity(positivity: pd.DataFrame) -> Figure:
@@ -175,11 +168,16 @@ def _draw_contrast_key(axes: Axes) -> None:
     together = Line2D([], [], color=BLUE, linewidth=1.0, label="all contrasts together")
     plain = {"linestyle": "", "marker": "D", "markersize": 4.6, "markerfacecolor": "white"}
     naive = Line2D([], [], markeredgecolor=MUTED, label="before adjusting", **plain)  # type: ignore[arg-type]
+    _write_legend(axes, [adjusted, together, naive])
+
+
+def _write_legend(axes: Axes, handles: list[Any]) -> None:
+    """Put the legend in one line above the axes."""
     axes.legend(
-        handles=[adjusted, together, naive],
+        handles=handles,
         loc="lower left",
         bbox_to_anchor=(0, 1.0),
-        ncols=3,
+        ncols=len(handles),
         fontsize=8,
         borderaxespad=0.2,
     )

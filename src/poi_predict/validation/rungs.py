@@ -41,6 +41,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from poi_predict.declaration import check_ranges
 from poi_predict.errors import StudyError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class LadderSettings:
     anticipated_c: float | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (
+        ranges = (
             ("events_per_column", 5, 100),
             ("most_prespecified", 1, 3),
             ("penalised_events", 10, 1_000),
@@ -123,10 +124,8 @@ class LadderSettings:
             ("flexible_events", 50, 100_000),
             ("flexible_events_per_column", 5, 1_000),
             ("anticipated_c", 0.55, 0.95),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise StudyError(f"ladder.{name} must be between {low} and {high}; it is {value}.")
+        )
+        check_ranges(self, "ladder", ranges)
         if not self.events_per_column <= self.penalised_events <= self.flexible_events:
             raise StudyError(
                 "ladder.events_per_column, penalised_events and flexible_events must not decrease; they are "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poi_predict.errors import StudyError
+from poi_predict.declaration import check_ranges
 
 __all__ = ["ValidationSettings"]
 
@@ -45,14 +45,12 @@ class ValidationSettings:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        for name, low, high in (
+        ranges = (
             ("folds", 2, 50),
             ("repeats", 1, 200),
             ("bootstrap", 20, 10_000),
             ("permutations", 0, 100_000),
             ("seed", 0, 2**32 - 1),
             ("level", 0.5, 0.999),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise StudyError(f"validation.{name} must be between {low} and {high}; it is {value}.")
+        )
+        check_ranges(self, "validation", ranges)
