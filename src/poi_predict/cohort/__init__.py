@@ -6,13 +6,28 @@ from poi_predict.cohort.findings import Finding, Findings
 from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings, reading_as_dict, reading_from_dict
 from poi_predict.cohort.population import AnalysisSet, InclusionRule, build_analysis_set
 from poi_predict.cohort.reading import Cohort, Fingerprint, check_cohort, read_cohort
+from poi_predict.cohort.streaming import (
+    Block,
+    BlockPlan,
+    BlockSize,
+    CohortPlan,
+    RowFault,
+    TablePlan,
+    find_tables,
+    read_block,
+    survey_cohort,
+)
 from poi_predict.cohort.synthetic import SyntheticSettings, make_synthetic_cohort, write_synthetic_cohort
 from poi_predict.cohort.table_one import compute_table_one
 
 __all__ = [
     "AnalysisSet",
+    "Block",
+    "BlockPlan",
+    "BlockSize",
     "Codebook",
     "Cohort",
+    "CohortPlan",
     "ColumnMapping",
     "Endpoint",
     "EndpointSettings",
@@ -21,16 +36,21 @@ __all__ = [
     "Fingerprint",
     "InclusionRule",
     "ReadingSettings",
+    "RowFault",
     "SyntheticSettings",
+    "TablePlan",
     "Variable",
     "build_analysis_set",
     "build_endpoint",
     "check_cohort",
     "compute_table_one",
+    "find_tables",
     "make_synthetic_cohort",
+    "read_block",
     "read_codebook",
     "read_cohort",
     "reading_as_dict",
     "reading_from_dict",
+    "survey_cohort",
     "write_synthetic_cohort",
 ]

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from poi_predict.cohort.headers import accepted_units
-from poi_predict.cohort.lab_values import parse_lab_values
+from poi_predict.cohort.lab_values import LabColumn
 from poi_predict.cohort.level_values import parse_levels
 from poi_predict.cohort.missing import missing_spellings
-from poi_predict.cohort.rules import row_findings
+from poi_predict.cohort.rules import Breach
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from poi_predict.cohort.findings import Finding
     from poi_predict.cohort.headers import ColumnPlan
+    from poi_predict.cohort.lab_clues import LabFacts
     from poi_predict.cohort.mapping import ReadingSettings
+    from poi_predict.cohort.table_cells import SpeltCells
 
-__all__ = ["TypedColumns", "read_column"]
+__all__ = ["TypedColumns", "lab_column", "read_column"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,56 +29,60 @@ class TypedColumns:
     """The canonical columns that one column of a file becomes, and what was found in its cells."""
 
     columns: dict[str, pd.Series]
-    findings: list[Finding]
+    breaches: list[Breach]
 
 
-def read_column(cells: pd.Series, plan: ColumnPlan, settings: ReadingSettings, row_number: np.ndarray) -> TypedColumns:
-    """Read the cells of a column as numbers or levels; cells that cannot be used become missing.
-
-    Parameters
-    ----------
-    cells : Series, shape (n,)
-        Cells as they stand in the file.
-    plan : ColumnPlan
-        Variable, unit factor and the study's mapping.
-    settings : ReadingSettings
-        The file's decimal mark and its spellings of "missing".
-    row_number : array of int, shape (n,)
-        Number of each row in the source.
-    """
-    variable = plan.variable
-    if variable.is_numeric:
-        columns, breaches = _read_numbers(cells, plan, settings)
-        accepted = accepted_units(variable)
-    else:
-        levels = parse_levels(
-            cells, variable, spellings=plan.mapping.levels, missing=missing_spellings(settings.missing)
-        )
-        columns, breaches = {variable.name: levels.values}, levels.faults
-        accepted = ", ".join(variable.levels)
-    findings = [
-        finding
-        for rule, broken in breaches.items()
-        for finding in row_findings(rule, variable.name, broken, row_number, column=plan.shown, accepted=accepted)
-    ]
-    return TypedColumns(columns, findings)
-
-
-def _read_numbers(
-    cells: pd.Series, plan: ColumnPlan, settings: ReadingSettings
-) -> tuple[dict[str, pd.Series], dict[str, np.ndarray]]:
-    variable, mapping = plan.variable, plan.mapping
-    parsed = parse_lab_values(
-        cells,
-        variable,
+def lab_column(plan: ColumnPlan, settings: ReadingSettings) -> LabColumn:
+    """Return how the cells of a column of numbers are read, as the study and the file's settings say."""
+    mapping = plan.mapping
+    return LabColumn(
+        plan.variable,
         factor=plan.factor,
         decimal=settings.decimal if mapping.decimal == "auto" else mapping.decimal,
         detection_limit=mapping.detection_limit,
         missing=missing_spellings(settings.missing),
     )
-    columns = {variable.name: pd.Series(parsed.values)}
-    if variable.censorable:
-        columns[f"{variable.name}__below"] = pd.Series(parsed.below)
+
+
+def read_column(
+    cells: pd.Series | SpeltCells, plan: ColumnPlan, settings: ReadingSettings, facts: LabFacts | None = None
+) -> TypedColumns:
+    """Read the cells of a column as numbers or levels; cells that cannot be used become missing.
+
+    Parameters
+    ----------
+    cells : Series or SpeltCells, shape (n,)
+        Cells as they stand in the file.
+    plan : ColumnPlan
+        Variable, unit factor and the study's mapping.
+    settings : ReadingSettings
+        The file's decimal mark and its spellings of "missing".
+    facts : LabFacts, optional
+        What the whole column says about each cell, where `cells` are not the whole column.
+    """
+    variable = plan.variable
+    if variable.is_numeric:
+        columns, broken = _read_numbers(cells, lab_column(plan, settings), facts)
+        accepted = accepted_units(variable)
+    else:
+        levels = parse_levels(
+            cells, variable, spellings=plan.mapping.levels, missing=missing_spellings(settings.missing)
+        )
+        columns, broken = {variable.name: levels.values}, levels.faults
+        accepted = ", ".join(variable.levels)
+    shown = {"column": plan.shown, "accepted": accepted}
+    return TypedColumns(columns, [Breach(variable.name, rule, rows, shown) for rule, rows in broken.items()])
+
+
+def _read_numbers(
+    cells: pd.Series | SpeltCells, column: LabColumn, facts: LabFacts | None
+) -> tuple[dict[str, pd.Series], dict[str, np.ndarray]]:
+    name = column.variable.name
+    examined = column.examine(cells)
+    parsed = examined.read(facts or examined.clues().settle(column.decimal))
+    columns = {name: pd.Series(parsed.values)}
+    if column.variable.censorable:
+        columns[f"{name}__below"] = pd.Series(parsed.below)
     doubts = {
         "zero_recorded": parsed.zero,
         "borrowed_limit": parsed.borrowed & ~parsed.zero,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from poi_predict.cohort.rules import column_finding, row_findings
 from poi_predict.cohort.spelling import plain_text
@@ -14,8 +16,9 @@ from poi_predict.cohort.table_cells import as_texts
 if TYPE_CHECKING:
     from poi_predict.cohort.findings import Finding
 
-__all__ = ["check_origin", "number_rows", "parse_patient_ids"]
+__all__ = ["check_origin", "nameless_rows", "number_rows", "parse_patient_ids", "synthetic_rows"]
 
+_FOLDS = r"[^ -%'-~]"  # what `plain_text` may fold beyond case and spaces: an ampersand, and all but printable ASCII
 _NAMELESS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "<na>"})
 
 
@@ -61,6 +64,21 @@ def parse_patient_ids(
     return ids.where(~nameless), findings
 
 
+def nameless_rows(ids: pa.Array) -> np.ndarray:
+    """Return which identifiers are none, without a look at the other rows.
+
+    >>> nameless_rows(pa.array(["007", " N/A ", None, "ＮＡ"])).tolist()
+    [False, True, True, True]
+    """
+    plain = pc.ascii_lower(pc.utf8_trim_whitespace(ids))
+    nameless = pc.or_(pc.is_null(ids), pc.is_in(plain, pa.array(_NAMELESS, pa.string())))
+    odd = np.flatnonzero(pc.fill_null(pc.match_substring_regex(ids, _FOLDS), fill_value=False))
+    found = np.array(nameless.to_numpy(zero_copy_only=False))
+    for i, name in zip(odd.tolist(), ids.take(pa.array(odd, pa.int64())).to_pylist(), strict=True):
+        found[i] = plain_text(name) in _NAMELESS
+    return found
+
+
 def number_rows(row_number: np.ndarray) -> tuple[pd.Series, list[Finding]]:
     """Return identifiers "row-1", "row-2", … for a table without any: each row is taken as one woman."""
     ids = pd.Series([f"row-{number}" for number in row_number.tolist()], dtype="str")
@@ -75,8 +93,17 @@ def check_origin(data: pd.DataFrame) -> tuple[bool, list[Finding]]:
     """
     if "data_origin" not in data:
         return False, []
-    synthetic = (data["data_origin"] == "synthetic").to_numpy(dtype=bool)
+    synthetic = synthetic_rows(data["data_origin"])
     count, total = int(synthetic.sum()), len(data)
     if count in (0, total):
         return count > 0, []
     return True, [column_finding("mixed_origin", "data_origin", count=count, total=total)]
+
+
+def synthetic_rows(origins: pd.Series) -> np.ndarray:
+    """Return which rows say that they are SYNTHETIC.
+
+    >>> synthetic_rows(pd.Series(["synthetic", None], dtype="str")).tolist()
+    [True, False]
+    """
+    return (origins == "synthetic").to_numpy(dtype=bool)

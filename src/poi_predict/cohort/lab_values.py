@@ -8,27 +8,33 @@ without any limit are faults.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from poi_predict.cohort.decimals import decimal_marks, parse_mantissa
+from poi_predict.cohort.lab_clues import MARK_SETS, LabClues, LabFacts
 from poi_predict.cohort.lab_spelling import NumberParts, means_undetected, take_apart
 from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.spelling import plain_text
+from poi_predict.cohort.table_cells import SpeltCells, spell
 
 if TYPE_CHECKING:
     from poi_predict.cohort.codebook import Variable
     from poi_predict.cohort.mapping import Decimal
 
-__all__ = ["LabValues", "parse_lab_values"]
+__all__ = ["LabColumn", "LabValues", "numeric_missing", "parse_lab_values"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
+StateArray = npt.NDArray[np.int64]
 
 
 class _State(IntEnum):
@@ -47,6 +53,9 @@ class _State(IntEnum):
 
 _FAULTS = tuple(state for state in _State if state >= _State.NOT_A_NUMBER)
 _SIGNS = {"": _State.NUMBER, "<": _State.BELOW, ">": _State.ABOVE}
+_PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"  # numbers that need no interpretation
+_SHOWS_POINT = r"^[+-]?[0-9]*\.[0-9]+$"
+_DOUBTFUL_POINT = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # "1.234" may be 1.234 or 1234
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,104 +128,148 @@ def parse_lab_values(
     >>> [rule for rule, rows in without_limit.faults.items() if rows.any()]
     ['no_detection_limit']
     """
-    missing = missing_spellings() if missing is None else missing
-    if cells.dtype == "float64":
-        values, state = _read_numbers(cells.to_numpy(dtype=np.float64), missing)
-        values = values * factor
-    else:
-        codes, distinct = pd.factorize(cells, use_na_sentinel=True)  # each spelling is read once
-        column = _Column(variable, factor, decimal, missing)
-        value_of, state_of = column.read_spellings(pd.Series(distinct, dtype="str"))
-        values = np.append(value_of, [np.nan])[codes]
-        state = np.append(state_of, [_State.MISSING])[codes]
-    limit = None if detection_limit is None else detection_limit * factor
-    return _with_limits(values, state, variable, limit)
+    column = LabColumn(variable, factor, decimal, detection_limit, missing_spellings() if missing is None else missing)
+    examined = column.examine(cells)
+    return examined.read(examined.clues().settle(decimal))
 
 
-def _read_numbers(numbers: FloatArray, missing: frozenset[str]) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Read cells that the file itself holds as numbers; a study may use a number for "missing", as 999."""
-    codes = [float(text) for text in missing if text.lstrip("-").replace(".", "", 1).isdecimal()]
-    state = np.full(len(numbers), _State.NUMBER, dtype=np.int64)
-    state[np.isnan(numbers) | np.isin(numbers, codes)] = _State.MISSING
-    state[np.isinf(numbers)] = _State.NOT_A_NUMBER
-    return np.where(state == _State.NUMBER, numbers, np.nan), state
+def numeric_missing(missing: frozenset[str]) -> tuple[float, ...]:
+    """Return the spellings of "missing" that are numbers, such as 999.
 
-
-def _with_limits(
-    values: FloatArray, state: npt.NDArray[np.int64], variable: Variable, limit: float | None
-) -> LabValues:
-    """Set censored values to their limits and collect the faults."""
-    nowhere = np.zeros(len(values), dtype=bool)
-    zero = (state == _State.NUMBER) & (values == 0) if variable.censorable else nowhere
-    stated = state == _State.BELOW
-    unstated = (state == _State.UNDETECTED) | zero
-    faults = {fault.name.lower(): state == fault for fault in _FAULTS}
-    borrowed = nowhere
-    if not variable.censorable:
-        faults["not_censorable"] = stated | unstated
-    elif limit is None and stated.any():
-        limit, borrowed = float(values[stated].min()), unstated
-    elif limit is None:
-        faults["no_detection_limit"] = unstated
-    if limit is not None:
-        values = np.where(unstated, limit, values)
-    usable = ~np.logical_or.reduce(list(faults.values()))
-    return LabValues(
-        values=np.where(usable, values, np.nan),
-        below=(stated | unstated) & usable,
-        above=state == _State.ABOVE,
-        zero=zero & usable,
-        borrowed=borrowed & usable,
-        faults=faults,
-    )
+    >>> numeric_missing(missing_spellings(["999", "not asked"]))
+    (999.0,)
+    """
+    return tuple(float(text) for text in missing if text.lstrip("-").replace(".", "", 1).isdecimal())
 
 
 @dataclass(frozen=True)
-class _Column:
-    """How the cells of one column are read."""
+class LabColumn:
+    """How the cells of one column of numbers are read; the arguments of `parse_lab_values`."""
 
     variable: Variable
-    factor: float
-    decimal: Decimal
-    missing: frozenset[str]
+    factor: float = 1.0
+    decimal: Decimal = "auto"
+    detection_limit: float | None = None
+    missing: frozenset[str] = field(default_factory=missing_spellings)
 
-    def read_spellings(self, texts: pd.Series) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-        """Read distinct spellings: canonical value and state of each.
+    def examine(self, cells: pd.Series | SpeltCells) -> NumberCells | SpeltNumbers:
+        """Take cells apart as far as that is possible without knowing the rest of the column."""
+        if isinstance(cells, pd.Series) and cells.dtype == "float64":
+            return NumberCells(self, cells.to_numpy(dtype=np.float64))
+        return SpeltNumbers(self, spell(cells))
 
-        Numbers that need no interpretation are read at once; only the others are taken apart.
-        """
-        numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
-        plain = np.isfinite(numbers) & ~texts.str.strip().isin(self.missing).to_numpy(dtype=bool)
-        if self.decimal == ",":
-            plain &= ~texts.str.contains(".", regex=False).to_numpy(dtype=bool)
-        parts = {int(i): self._classify(texts.iloc[i]) for i in np.flatnonzero(~plain)}
-        marks = self._decimal_marks([p for p in parts.values() if isinstance(p, NumberParts)], texts[plain])
-        values = np.where(plain, numbers * self.factor, np.nan)
-        state = np.full(len(texts), _State.NUMBER, dtype=np.int64)
-        for i, part in parts.items():
-            values[i], state[i] = (np.nan, part) if isinstance(part, _State) else self._evaluate(part, marks)
-        if self.decimal == "auto" and marks == {","}:
+    def conclude(self, values: FloatArray, state: StateArray, facts: LabFacts) -> LabValues:
+        """Set censored values to their limits and collect the faults."""
+        nowhere = np.zeros(len(values), dtype=bool)
+        zero = (state == _State.NUMBER) & (values == 0) if self.variable.censorable else nowhere
+        stated = state == _State.BELOW
+        unstated = (state == _State.UNDETECTED) | zero
+        faults = {fault.name.lower(): state == fault for fault in _FAULTS}
+        limit = None if self.detection_limit is None else self.detection_limit * self.factor
+        borrowed = nowhere
+        if not self.variable.censorable:
+            faults["not_censorable"] = stated | unstated
+        elif limit is None and facts.limit is not None:
+            limit, borrowed = facts.limit, unstated
+        elif limit is None:
+            faults["no_detection_limit"] = unstated
+        if limit is not None:
+            values = np.where(unstated, limit, values)
+        usable = ~np.logical_or.reduce(list(faults.values()))
+        return LabValues(
+            values=np.where(usable, values, np.nan),
+            below=(stated | unstated) & usable,
+            above=state == _State.ABOVE,
+            zero=zero & usable,
+            borrowed=borrowed & usable,
+            faults=faults,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class NumberCells:
+    """Cells that the file itself holds as numbers; a study may use a number for "missing", as 999."""
+
+    column: LabColumn
+    numbers: FloatArray
+
+    def clues(self) -> LabClues:
+        """Return what the cells show: nothing, as they are not written out."""
+        return LabClues()
+
+    def read(self, facts: LabFacts) -> LabValues:
+        """Return the canonical values."""
+        state = np.full(len(self.numbers), _State.NUMBER, dtype=np.int64)
+        codes = numeric_missing(self.column.missing)
+        state[np.isnan(self.numbers) | np.isin(self.numbers, codes)] = _State.MISSING
+        state[np.isinf(self.numbers)] = _State.NOT_A_NUMBER
+        values = np.where(state == _State.NUMBER, self.numbers, np.nan)
+        return self.column.conclude(values * self.column.factor, state, facts)
+
+
+@dataclass(frozen=True, eq=False)
+class SpeltNumbers:
+    """Cells written out: each spelling is read once, and only those that are no plain number are taken apart."""
+
+    column: LabColumn
+    cells: SpeltCells
+
+    @cached_property
+    def _trimmed(self) -> pa.Array:
+        return pc.utf8_trim_whitespace(self.cells.spellings)
+
+    @cached_property
+    def _numbers(self) -> FloatArray:
+        """Value of each spelling that is a plain number, correctly rounded; NaN for the others."""
+        shaped = pc.match_substring_regex(self._trimmed, _PLAIN)
+        if self.column.decimal == ",":
+            shaped = pc.and_not(shaped, pc.match_substring(self._trimmed, "."))
+        shaped = pc.and_not(shaped, pc.is_in(self._trimmed, pa.array(self.column.missing, pa.string())))
+        numbers = pc.cast(pc.if_else(shaped, self._trimmed, pa.scalar(None, pa.string())), pa.float64())
+        found = np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
+        found[~np.isfinite(found)] = np.nan
+        return found
+
+    @cached_property
+    def _parts(self) -> dict[int, _State | NumberParts]:
+        odd = np.flatnonzero(np.isnan(self._numbers))
+        texts = self.cells.spellings.take(pa.array(odd)).to_pylist()
+        return {int(i): _classify(text, self.column.missing) for i, text in zip(odd, texts, strict=True)}
+
+    def clues(self) -> LabClues:
+        """Return what the cells show about the column's decimal mark and detection limit."""
+        parts = [part for part in self._parts.values() if isinstance(part, NumberParts)]
+        sure = pc.and_not(
+            pc.match_substring_regex(self._trimmed, _SHOWS_POINT),
+            pc.match_substring_regex(self._trimmed, _DOUBTFUL_POINT),
+        )
+        below = [part for part in parts if part.sign == "<"]
+        return LabClues(
+            marks=decimal_marks(part.mantissa for part in parts),
+            commas=any("," in part.mantissa for part in parts),
+            points=bool((sure.to_numpy(zero_copy_only=False) & ~np.isnan(self._numbers)).any()),
+            limits=tuple(self._smallest(below, marks) for marks in MARK_SETS),
+        )
+
+    def _smallest(self, below: list[NumberParts], marks: frozenset[str]) -> float:
+        limits = (value for part in below for value, state in [self._evaluate(part, marks)] if state == _State.BELOW)
+        return min(limits, default=np.inf)
+
+    def read(self, facts: LabFacts) -> LabValues:
+        """Return the canonical values, given what the whole column shows."""
+        values = self._numbers * self.column.factor
+        state = np.full(len(values), _State.NUMBER, dtype=np.int64)
+        for i, part in self._parts.items():
+            values[i], state[i] = (np.nan, part) if isinstance(part, _State) else self._evaluate(part, facts.marks)
+        if self.column.decimal == "auto" and facts.marks == {","}:
             # In a column of decimal commas, "1.234" may be 1.234 or 1234
-            doubtful = plain & texts.str.fullmatch(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*").to_numpy(dtype=bool)
+            doubtful = pc.match_substring_regex(self._trimmed, _DOUBTFUL_POINT).to_numpy(zero_copy_only=False)
+            doubtful &= ~np.isnan(self._numbers)
             values[doubtful], state[doubtful] = np.nan, _State.AMBIGUOUS_DECIMAL
-        return values, state
-
-    def _classify(self, text: str) -> _State | NumberParts:
-        plain = plain_text(text)
-        if plain in self.missing:
-            return _State.MISSING
-        if means_undetected(plain):
-            return _State.UNDETECTED
-        return take_apart(plain) or _State.NOT_A_NUMBER
-
-    def _decimal_marks(self, parts: list[NumberParts], plain: pd.Series) -> frozenset[str]:
-        """Return the decimal marks declared, or those that the column shows; points matter beside commas."""
-        if self.decimal != "auto":
-            return frozenset(self.decimal)
-        marks = decimal_marks(part.mantissa for part in parts)
-        if any("," in part.mantissa for part in parts):
-            marks |= decimal_marks(plain)
-        return marks
+        codes = self.cells.codes
+        return self.column.conclude(
+            np.append(values, [np.nan])[codes], np.append(state, [_State.MISSING])[codes], facts
+        )
 
     def _evaluate(self, parts: NumberParts, marks: frozenset[str]) -> tuple[float, _State]:
         """Return the canonical value of a cell taken apart, and what it is."""
@@ -225,11 +278,22 @@ class _Column:
             return np.nan, _State.AMBIGUOUS_DECIMAL
         if not mantissa:
             return np.nan, _State.NOT_A_NUMBER
-        factor = self.variable.factor(parts.unit) if parts.unit else self.factor
+        variable = self.column.variable
+        factor = variable.factor(parts.unit) if parts.unit else self.column.factor
         if factor is None:
-            refused = self.variable.refusal(parts.unit) is not None
+            refused = variable.refusal(parts.unit) is not None
             return np.nan, _State.REFUSED_CELL_UNIT if refused else _State.UNKNOWN_CELL_UNIT
         number = float(f"{mantissa}e{parts.power}")
         if not np.isfinite(number) or (parts.sign == "<" and number <= 0):
             return np.nan, _State.NOT_A_NUMBER
         return number * factor, _SIGNS[parts.sign]
+
+
+@lru_cache(maxsize=2**14)  # a table read in blocks meets the same spellings again and again
+def _classify(text: str, missing: frozenset[str]) -> _State | NumberParts:
+    plain = plain_text(text)
+    if plain in missing:
+        return _State.MISSING
+    if means_undetected(plain):
+        return _State.UNDETECTED
+    return take_apart(plain) or _State.NOT_A_NUMBER

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.spelling import level_key, plain_text
-from poi_predict.cohort.table_cells import as_texts
+from poi_predict.cohort.table_cells import SpeltCells, spell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LevelValues", "parse_levels"]
 
 _NONE = "none"
+_YES_NO: dict[str | None, float] = {"no": 0.0, "yes": 1.0}
 _JOINED = re.compile(r"\s*(?:[+;,/|&、，；]|\band\b|\bund\b|\bet\b|\by\b|\bplus\b|\bwith\b|和|及)\s*")
 
 
@@ -48,7 +50,7 @@ class _Unusable(NamedTuple):
 
 
 def parse_levels(
-    cells: pd.Series,
+    cells: pd.Series | SpeltCells,
     variable: Variable,
     *,
     spellings: Mapping[str, str] | None = None,
@@ -58,7 +60,7 @@ def parse_levels(
 
     Parameters
     ----------
-    cells : Series of float64 or text, shape (n,)
+    cells : Series of float64 or text, or SpeltCells; shape (n,)
         Cells as they stand in the file.
     variable : Variable
         Binary, category or multi; a category without levels (a centre) takes any name as a level.
@@ -81,18 +83,19 @@ def parse_levels(
     [1.0, 0.0]
     """
     missing = missing_spellings() if missing is None else missing
-    codes, distinct = pd.factorize(cells, use_na_sentinel=True)  # each spelling is read once
+    codes, distinct = spell(cells)  # each spelling is read once
     read = _reader(variable, spellings or {}, missing)
-    found = [*map(read, as_texts(pd.Series(distinct))), None]
+    found = [*map(read, distinct.to_pylist()), None]
     faults = {
         rule: np.array([isinstance(item, _Unusable) and item.rule == rule for item in found])[codes]
         for rule in ("unknown_level", "contradicting_levels")
     }
-    levels = np.array([item if isinstance(item, str) else None for item in found], dtype=object)
+    levels = [item if isinstance(item, str) else None for item in found]
     if variable.kind == "binary":
-        number = np.array([{"no": 0.0, "yes": 1.0}.get(level, np.nan) for level in levels])
+        number = np.array([_YES_NO.get(level, np.nan) for level in levels])
         return LevelValues(pd.Series(number[codes]), faults)
-    return LevelValues(pd.Series(levels[codes], dtype="str"), faults)
+    place = np.where(codes < 0, len(found) - 1, codes)
+    return LevelValues(pd.Series(pa.array(levels, pa.string()).take(pa.array(place)).to_pandas(), dtype="str"), faults)
 
 
 def _reader(

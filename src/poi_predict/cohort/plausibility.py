@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from poi_predict.cohort.rules import row_findings
+from poi_predict.cohort.rules import Breach, row_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.codebook import Codebook
     from poi_predict.cohort.findings import Finding
 
-__all__ = ["check_consistency", "check_typical_ranges", "shown_range"]
+__all__ = ["check_consistency", "check_typical_ranges", "consistency_breaches", "shown_range"]
 
 _EVENTS = {"menses_resumed": "months_to_menses", "clinical_pregnancy": "months_to_pregnancy"}
 _MEASURED = ("fsh_after_month", "amh_after_month", "estradiol_after_month")
@@ -70,16 +70,13 @@ def check_consistency(data: pd.DataFrame, row_number: np.ndarray) -> list[Findin
 
     Whether an event after the end of follow-up makes a row unusable is for the endpoint to decide.
     """
+    return [finding for breach in consistency_breaches(data) for finding in breach.findings(row_number)]
+
+
+def consistency_breaches(data: pd.DataFrame) -> list[Breach]:
+    """Return what `check_consistency` reports, as rows of `data`."""
     rows = _Columns(data)
-    breaches = [*_events(rows), *_measurements(rows), *_amenorrhea(rows), *_protocol(rows)]
-    return [
-        finding
-        for code, column, broken, facts in breaches
-        for finding in row_findings(code, column, broken, row_number, **facts)
-    ]
-
-
-_Breach = tuple[str, str, np.ndarray, dict[str, object]]
+    return [*_events(rows), *_measurements(rows), *_amenorrhea(rows), *_protocol(rows)]
 
 
 class _Columns:
@@ -102,39 +99,35 @@ class _Columns:
         return name in self._data
 
 
-def _events(rows: _Columns) -> Iterator[_Breach]:
+def _events(rows: _Columns) -> Iterator[Breach]:
     follow_up = rows.numbers("follow_up_months")
     for event, month in _EVENTS.items():
         happened, when = rows.numbers(event), rows.numbers(month)
-        yield "event_before_treatment", month, when < 0, {}
-        yield "event_after_follow_up", month, (when > follow_up) & (happened != 0), {}
+        yield Breach(month, "event_before_treatment", when < 0, {})
+        yield Breach(month, "event_after_follow_up", (when > follow_up) & (happened != 0), {})
         if rows.has(event) and rows.has(month):
-            yield "event_without_month", month, (happened == 1) & np.isnan(when), {"event": event}
-            yield "month_without_event", month, (happened != 1) & ~np.isnan(when), {"event": event}
+            yield Breach(month, "event_without_month", (happened == 1) & np.isnan(when), {"event": event})
+            yield Breach(month, "month_without_event", (happened != 1) & ~np.isnan(when), {"event": event})
     birth, pregnancy = rows.numbers("live_birth"), rows.numbers("clinical_pregnancy")
-    yield "birth_without_pregnancy", "live_birth", (birth == 1) & (pregnancy == 0), {}
+    yield Breach("live_birth", "birth_without_pregnancy", (birth == 1) & (pregnancy == 0), {})
 
 
-def _measurements(rows: _Columns) -> Iterator[_Breach]:
+def _measurements(rows: _Columns) -> Iterator[Breach]:
     follow_up = rows.numbers("follow_up_months")
     for month in _MEASURED:
-        yield "measured_after_follow_up", month, rows.numbers(month) > follow_up, {}
+        yield Breach(month, "measured_after_follow_up", rows.numbers(month) > follow_up, {})
 
 
-def _amenorrhea(rows: _Columns) -> Iterator[_Breach]:
+def _amenorrhea(rows: _Columns) -> Iterator[Breach]:
     age, duration = rows.numbers("age") * _MONTHS_PER_YEAR, rows.numbers("amenorrhea_months")
     impossible = duration > age
     early = (duration > age - _EARLIEST_MENARCHE * _MONTHS_PER_YEAR) & ~impossible
-    yield "amenorrhea_exceeds_age", "amenorrhea_months", impossible, {}
-    yield "amenorrhea_since_childhood", "amenorrhea_months", early, {"menarche": _EARLIEST_MENARCHE}
+    yield Breach("amenorrhea_months", "amenorrhea_exceeds_age", impossible, {})
+    yield Breach("amenorrhea_months", "amenorrhea_since_childhood", early, {"menarche": _EARLIEST_MENARCHE})
 
 
-def _protocol(rows: _Columns) -> Iterator[_Breach]:
+def _protocol(rows: _Columns) -> Iterator[Breach]:
     route = rows.texts("route")
     untreated = (rows.texts("cell_source") == "none").to_numpy(dtype=bool)
-    yield (
-        "route_without_cells",
-        "route",
-        untreated & (route.notna() & (route != "none")).to_numpy(dtype=bool),
-        {},
-    )
+    treated_route = (route.notna() & (route != "none")).to_numpy(dtype=bool)
+    yield Breach("route", "route_without_cells", untreated & treated_route, {})

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from poi_predict.cohort.codebook import Codebook
-from poi_predict.cohort.columns import read_column
 from poi_predict.cohort.findings import TABLE, Finding, Findings
 from poi_predict.cohort.headers import plan_columns
 from poi_predict.cohort.identity import check_origin, number_rows, parse_patient_ids
-from poi_predict.cohort.plausibility import check_consistency, check_typical_ranges, shown_range
-from poi_predict.cohort.rules import column_finding, row_findings
+from poi_predict.cohort.plausibility import check_consistency, check_typical_ranges
+from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.schema import find_breaches
 from poi_predict.cohort.shape import check_shape
 from poi_predict.cohort.table_files import read_table_file
+from poi_predict.cohort.typed_table import enforce_contract, read_columns, tabulate
 from poi_predict.errors import CohortError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from poi_predict.cohort.codebook import Codebook
     from poi_predict.cohort.headers import ColumnPlan
     from poi_predict.cohort.mapping import ReadingSettings
     from poi_predict.cohort.table_files import RawTable
@@ -218,13 +218,13 @@ def _read(
         return Findings.of(shape)
     plans, header_findings = plan_columns(table.headers, codebook, settings, required)
     data, cell_findings = _read_columns(table, plans, settings)
-    contract_findings = _enforce_contract(data, plans, table.row_number)
+    breaches = enforce_contract(data, plans, find_breaches)
     synthetic, origin_findings = check_origin(data)
     findings = [
         *shape,
         *header_findings,
         *cell_findings,
-        *contract_findings,
+        *[finding for breach in breaches for finding in breach.findings(table.row_number)],
         *_check_filled(data, plans, required if needs_values else ()),
         *origin_findings,
         *check_typical_ranges(data, codebook, table.row_number),
@@ -244,46 +244,14 @@ def _read(
 def _read_columns(
     table: RawTable, plans: list[ColumnPlan], settings: ReadingSettings
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    ids, findings = None, []
-    columns: dict[str, pd.Series] = {}
-    for plan in plans:
-        cells = table.columns[plan.position]
-        if plan.variable.kind == "id":
-            ids, found = parse_patient_ids(cells, table.row_number, plan.shown)
-        else:
-            typed = read_column(cells, plan, settings, table.row_number)
-            columns |= typed.columns
-            found = typed.findings
-        findings += found
-    if ids is None:
+    columns, breaches = read_columns(table.columns.__getitem__, plans, settings)
+    findings = [finding for breach in breaches for finding in breach.findings(table.row_number)]
+    plan = next((plan for plan in plans if plan.variable.kind == "id"), None)
+    if plan is None:
         ids, found = number_rows(table.row_number)
-        findings += found
-    data = pd.DataFrame({"patient_id": ids} | columns)
-    _drop_dose_of_untreated(data)
-    return data, findings
-
-
-def _drop_dose_of_untreated(data: pd.DataFrame) -> None:
-    """Make a dose of zero missing where there were no cells: a comparison woman has no dose."""
-    if {"dose_cells", "cell_source"} <= set(data.columns):
-        data.loc[(data["dose_cells"] == 0) & (data["cell_source"] == "none"), "dose_cells"] = np.nan
-
-
-def _enforce_contract(data: pd.DataFrame, plans: list[ColumnPlan], row_number: np.ndarray) -> list[Finding]:
-    """Find the cells that breach the table's contract, and make them missing in `data`."""
-    by_name = {plan.variable.name: plan for plan in plans}
-    codebook = Codebook(plan.variable for plan in plans)
-    columns = [column for column in data.columns if str(column).split("__", 1)[0] in codebook]
-    findings = []
-    for (name, rule), broken in find_breaches(data[columns], codebook).items():
-        plan = by_name[name]
-        facts = {"column": plan.shown, "accepted": ", ".join(plan.variable.levels)}
-        facts |= shown_range(plan.variable.hard, plan.variable.unit)
-        findings += row_findings(rule, name, broken, row_number, **facts)
-        data.loc[broken, name] = np.nan
-        if plan.variable.censorable:
-            data.loc[broken, f"{name}__below"] = False
-    return findings
+        return tabulate(ids, columns), [*findings, *found]
+    ids, found = parse_patient_ids(table.columns[plan.position], table.row_number, plan.shown)
+    return tabulate(ids, columns), [*found, *findings]
 
 
 def _check_filled(data: pd.DataFrame, plans: list[ColumnPlan], required: Collection[str]) -> list[Finding]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from poi_predict.cohort.findings import Finding, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
-__all__ = ["RULES", "Rule", "column_finding", "row_findings"]
+__all__ = ["RULES", "Breach", "Rule", "column_finding", "row_findings", "row_message"]
 
 
 class Rule(NamedTuple):
@@ -21,6 +23,24 @@ class Rule(NamedTuple):
 
     severity: Severity
     text: str
+
+
+class Breach(NamedTuple):
+    """Rows of a column that break a rule, and what else the rule's message says."""
+
+    variable: str
+    rule: str
+    rows: np.ndarray  # of bool
+    facts: Mapping[str, object]
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the rows cannot be used."""
+        return RULES[self.rule].severity == "error"
+
+    def findings(self, row_number: np.ndarray) -> list[Finding]:
+        """Return the breach as a finding, or nothing if no row breaks the rule."""
+        return row_findings(self.rule, self.variable, self.rows, row_number, **self.facts)
 
 
 _TABLE = {
@@ -245,6 +265,15 @@ def row_findings(
     rule = RULES[code]
     counted = f"{len(rows)} of {len(row_number)} rows {'is' if len(rows) == 1 else 'are'}"
     return [Finding(rule.severity, variable, code, _message(rule, variable, facts | {"rows": counted}), rows)]
+
+
+def row_message(code: str, variable: str, /, **facts: object) -> str:
+    """Return what is said of one row that breaks a rule: no count, so that every such row gets the same words.
+
+    >>> row_message("whole_number", "previous_births")
+    'previous_births must be a whole number; this row is not. Correct the cells.'
+    """
+    return _message(RULES[code], variable, facts | {"rows": "this row is"})
 
 
 def _message(rule: Rule, variable: str, facts: dict[str, object]) -> str:

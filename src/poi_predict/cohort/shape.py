@@ -9,9 +9,11 @@ from poi_predict.cohort.findings import TABLE, Finding
 from poi_predict.cohort.rules import column_finding, row_findings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from poi_predict.cohort.table_files import RawTable
 
-__all__ = ["check_shape"]
+__all__ = ["check_header", "check_shape"]
 
 _NUMBER = re.compile(r"[<>]?\s*[+-]?\d[\d.,]*")
 _SEPARATORS = {",": ("commas", ","), ";": ("semicolons", ";"), "\t": ("tabs", "\\t"), "|": ("bars", "|")}
@@ -22,20 +24,29 @@ def check_shape(table: RawTable) -> list[Finding]:
 
     A finding about the table as a whole comes alone: whatever else would be found is its consequence.
     """
-    return _separator(table) or _header(table) or _rows(table)
+    return check_header(table.headers) or _rows(table)
 
 
-def _separator(table: RawTable) -> list[Finding]:
-    header = table.headers[0]
+def check_header(headers: Sequence[str]) -> list[Finding]:
+    """Return the finding that what stands first is no header, or not cut into columns.
+
+    >>> [finding.rule for finding in check_header(["id;age"])]
+    ['wrong_delimiter']
+    """
+    return _separator(headers) or _header(headers)
+
+
+def _separator(headers: Sequence[str]) -> list[Finding]:
+    header = headers[0]
     probable = max(_SEPARATORS, key=header.count)
-    if len(table.headers) > 1 or probable not in header:
+    if len(headers) > 1 or probable not in header:
         return []
     name, written = _SEPARATORS[probable]
     return [column_finding("wrong_delimiter", TABLE, separator=name, written=written)]
 
 
-def _header(table: RawTable) -> list[Finding]:
-    named = [header.strip() for header in table.headers if header.strip()]
+def _header(headers: Sequence[str]) -> list[Finding]:
+    named = [header.strip() for header in headers if header.strip()]
     numbers = sum(_NUMBER.fullmatch(header) is not None for header in named)
     return [column_finding("no_header", TABLE)] if numbers > len(named) / 2 else []
 

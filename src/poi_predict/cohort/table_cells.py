@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from poi_predict.errors import CohortError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Cells", "as_texts", "cell_text", "cells_of_objects", "refuse_too_wide"]
+__all__ = ["Cells", "SpeltCells", "as_texts", "cell_text", "cells_of_objects", "refuse_too_wide", "spell"]
 
 EXACT_INTEGERS = 2**53  # beyond, float64 would round an identifier
 
@@ -27,6 +28,28 @@ class Cells(NamedTuple):
     headers: list[str]
     columns: list[pd.Series]
     overlong: np.ndarray
+
+
+class SpeltCells(NamedTuple):
+    """A column of text by its distinct spellings, so that each of them is read once.
+
+    `codes` says which spelling each cell has, -1 where there is no cell.
+    """
+
+    codes: np.ndarray
+    spellings: pa.StringArray
+
+
+def spell(cells: pd.Series | SpeltCells) -> SpeltCells:
+    """Return a column by its distinct spellings; numbers are written out.
+
+    >>> spell(pd.Series(["no", "yes", None, "no"], dtype="str")).codes.tolist()
+    [0, 1, -1, 0]
+    """
+    if isinstance(cells, SpeltCells):
+        return cells
+    codes, distinct = pd.factorize(cells, use_na_sentinel=True)
+    return SpeltCells(codes, pa.array(as_texts(pd.Series(distinct)), pa.string(), from_pandas=True))
 
 
 def refuse_too_wide(n_columns: int, max_columns: int) -> None:

@@ -7,6 +7,7 @@ parsers are not chained to it, because parsers quote the cells that they stumble
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from poi_predict.errors import CohortError
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.mapping import ReadingSettings
     from poi_predict.cohort.table_cells import Cells
 
-__all__ = ["RawTable", "read_table_file"]
+__all__ = ["NOTHING", "TABLE_SUFFIXES", "RawTable", "read_table_file", "speaking_of", "table_suffix"]
 
 _READERS: dict[str, Callable[[bytes, ReadingSettings], Cells]] = {
     ".csv": read_text_cells,
@@ -36,7 +37,8 @@ _READERS: dict[str, Callable[[bytes, ReadingSettings], Cells]] = {
     ".xlsm": read_workbook_cells,
     ".parquet": read_parquet_cells,
 }
-_NOTHING = b"\xef\xbb\xbf\xff\xfe \t\r\n,;\x00"
+TABLE_SUFFIXES = tuple(_READERS)
+NOTHING = b"\xef\xbb\xbf\xff\xfe \t\r\n,;\x00"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,27 @@ def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
     poi_predict.errors.CohortError: A cohort must be a .csv, .tsv, .txt, .xlsx, .xlsm or .parquet file;
     "cohort.cvs" is none (did you mean ".csv"?). Save it in one of these formats.
     """
+    suffix = table_suffix(path)
+    content = _read_bytes(path)
+    empty = CohortError(f'A cohort must hold a header and rows; "{path.name}" is empty. Export it again.')
+    if not content.strip(NOTHING):
+        raise empty
+    with speaking_of(path):
+        cells = _READERS[suffix](content, settings)
+    table = _without_blanks(cells, hashlib.sha256(content).hexdigest())
+    if not table.headers:
+        raise empty
+    return table
+
+
+def table_suffix(path: Path) -> str:
+    """Return the suffix that says a table's format, in lower case.
+
+    Raises
+    ------
+    CohortError
+        If the path is a folder, or its suffix is of no format that can be read.
+    """
     suffix = path.suffix.lower()
     if path.is_dir():
         raise CohortError(f'A cohort must be a file; "{path.name}" is a folder. Name a file in it.')
@@ -103,24 +126,33 @@ def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
             f'A cohort must be a {", ".join(first)} or {last} file; "{path.name}" is none'
             f"{suggest(suffix, _READERS)}. Save it in one of these formats."
         )
-    content = _read_bytes(path)
-    empty = CohortError(f'A cohort must hold a header and rows; "{path.name}" is empty. Export it again.')
-    if not content.strip(_NOTHING):
-        raise empty
+    return suffix
+
+
+@contextmanager
+def speaking_of(path: Path) -> Iterator[None]:
+    """Turn whatever a parser raises about a file into one sentence that shows nothing of its content.
+
+    Raises
+    ------
+    CohortError
+        Always instead of another error.
+    """
+    suffix = path.suffix.lower()
     try:
-        cells = _READERS[suffix](content, settings)
+        yield
     except CohortError:
         raise
+    except FileNotFoundError:
+        raise CohortError(f'A cohort must be an existing file; "{path.name}" is not. Check the path.') from None
+    except PermissionError:
+        raise CohortError(f'A cohort must be readable; "{path.name}" is not. Check its permissions.') from None
     except MemoryError:
         raise CohortError(f'A cohort must fit into memory; "{path.name}" does not. Split it.') from None
     except Exception as error:  # noqa: BLE001 - a parser may say anything of damaged bytes: the file is at fault
         raise CohortError(
             f'A {suffix} file must be intact; "{path.name}" cannot be read ({type(error).__name__}). Export it again.'
         ) from None
-    table = _without_blanks(cells, hashlib.sha256(content).hexdigest())
-    if not table.headers:
-        raise empty
-    return table
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -7,7 +7,7 @@ import csv
 import io
 import itertools
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,11 @@ from poi_predict.cohort.table_cells import Cells, refuse_too_wide
 from poi_predict.errors import CohortError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from poi_predict.cohort.mapping import ReadingSettings
 
-__all__ = ["decode_text", "find_delimiter", "read_text_cells"]
+__all__ = ["TextHead", "cells_of_records", "decode_text", "find_delimiter", "read_head", "read_text_cells"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _BYTE_ORDER_MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
@@ -47,28 +47,72 @@ def read_text_cells(content: bytes, settings: ReadingSettings) -> Cells:
         If the bytes are no text, the quotes do not match or the table is too wide.
     """
     text = decode_text(content, settings.encoding)
-    declared = _SEPARATOR_LINE.match(text)
-    text = _BLANK_START.sub("", text[declared.end() :] if declared else text)
-    delimiter = settings.delimiter
-    if delimiter == "auto":
-        delimiter = declared.group(1) if declared else find_delimiter(text)
-    headers = next(_records(text, delimiter), [])
-    refuse_too_wide(len(headers), settings.max_columns)
+    head = read_head(text, settings)
+    text = text[head.start :]
     try:
         frame = pd.read_csv(
             io.StringIO(text),
-            sep=delimiter,
+            sep=head.delimiter,
             header=None,
             dtype="str",
             na_filter=False,
             skip_blank_lines=False,
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError):
-        return _read_record_by_record(text, delimiter)
-    if frame.shape[1] != len(headers):
-        return _read_record_by_record(text, delimiter)
+        return _read_record_by_record(text, head.delimiter)
+    if frame.shape[1] != len(head.headers):
+        return _read_record_by_record(text, head.delimiter)
     columns = [frame[i].iloc[1:].reset_index(drop=True) for i in frame.columns]
-    return Cells(headers, columns, np.zeros(len(frame) - 1, dtype=bool))
+    return Cells(head.headers, columns, np.zeros(len(frame) - 1, dtype=bool))
+
+
+class TextHead(NamedTuple):
+    """How a text table begins: where its header starts and its rows start (in characters), and what it says."""
+
+    start: int
+    rows: int
+    delimiter: str
+    headers: list[str]
+
+
+def read_head(text: str, settings: ReadingSettings) -> TextHead:
+    r"""Find the delimiter and the header of a text table, below a separator line and blank lines.
+
+    Raises
+    ------
+    CohortError
+        If the quotes of the header do not match or the table is too wide.
+
+    Examples
+    --------
+    >>> from poi_predict.cohort.mapping import ReadingSettings
+    >>> read_head("sep=;\n\nid;age\n1;36\n", ReadingSettings())
+    TextHead(start=7, rows=14, delimiter=';', headers=['id', 'age'])
+    """
+    declared = _SEPARATOR_LINE.match(text)
+    start = declared.end() if declared else 0
+    if blank := _BLANK_START.match(text[start:]):
+        start += blank.end()
+    delimiter = settings.delimiter
+    if delimiter == "auto":
+        delimiter = declared.group(1) if declared else find_delimiter(text[start : start + _SAMPLE_CHARACTERS])
+    lines = _Lines(text[start:])
+    headers = next(_records(lines, delimiter), [])
+    refuse_too_wide(len(headers), settings.max_columns)
+    return TextHead(start, start + lines.length, delimiter, headers)
+
+
+class _Lines:
+    """The lines of a text, and how many characters were in those already taken."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.length += len(line)
+            yield line
 
 
 def decode_text(content: bytes, encoding: str = "auto") -> str:
@@ -155,8 +199,8 @@ def _widths(text: str, delimiter: str) -> list[int]:
         return []
 
 
-def _records(text: str, delimiter: str) -> Iterator[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _records(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         yield from reader
     except csv.Error:
@@ -168,7 +212,12 @@ def _records(text: str, delimiter: str) -> Iterator[list[str]]:
 
 def _read_record_by_record(text: str, delimiter: str) -> Cells:
     """Read rows of uneven length: short ones are filled up, long ones are cut and marked."""
-    headers, *rows = _records(text, delimiter)
+    headers, *rows = _records(io.StringIO(text, newline=""), delimiter)
+    return cells_of_records(headers, rows)
+
+
+def cells_of_records(headers: list[str], rows: list[list[str]]) -> Cells:
+    """Return rows of uneven length as cells: short ones are filled up, long ones are cut and marked."""
     width = len(headers)
     overlong = np.array([any(cell.strip() for cell in row[width:]) for row in rows], dtype=bool)
     columns = list(itertools.zip_longest(*(row[:width] for row in rows), fillvalue=""))

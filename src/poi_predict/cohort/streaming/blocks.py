@@ -1,0 +1,167 @@
+"""A block of a cohort: its rows in canonical columns, and what makes some of them unusable."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from poi_predict.cohort.contract_checks import check_contract
+from poi_predict.cohort.findings import TABLE
+from poi_predict.cohort.identity import nameless_rows
+from poi_predict.cohort.missing import missing_spellings
+from poi_predict.cohort.plausibility import consistency_breaches
+from poi_predict.cohort.rules import Breach, row_message
+from poi_predict.cohort.streaming.cells import series_of, texts_of
+from poi_predict.cohort.streaming.parquet_tables import read_parquet_block
+from poi_predict.cohort.streaming.plans import ParquetLayout, TextLayout
+from poi_predict.cohort.streaming.surveyed import changed
+from poi_predict.cohort.streaming.text_blocks import kinds_of, parse_text_block
+from poi_predict.cohort.streaming.whole_tables import read_whole_block
+from poi_predict.cohort.table_cells import as_texts
+from poi_predict.cohort.table_files import speaking_of
+from poi_predict.cohort.typed_table import enforce_contract, read_columns, tabulate
+
+if TYPE_CHECKING:
+    from poi_predict.cohort.mapping import ReadingSettings
+    from poi_predict.cohort.streaming.cells import BlockCells
+    from poi_predict.cohort.streaming.plans import BlockPlan, CohortPlan, TablePlan
+
+__all__ = ["Block", "RowFault", "read_block"]
+
+
+class RowFault(NamedTuple):
+    """A rule that rows of a block break, so that they cannot be used.
+
+    `rows` are positions in the block's data; `message` speaks of one row and is the same for each of them.
+    """
+
+    column: str
+    rule: str
+    message: str
+    rows: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some rows of a cohort.
+
+    Attributes
+    ----------
+    data : DataFrame
+        Canonical columns as `read_cohort` gives them, RangeIndex; cells at fault are missing.
+    row_number : array of int, shape (n,)
+        Number of each row in its table, 1 for the first row under the header.
+    faults : list of RowFault
+        What makes rows unusable.
+    table : int
+        Position of the table in the cohort.
+    """
+
+    data: pd.DataFrame = field(repr=False)
+    row_number: np.ndarray = field(repr=False)
+    faults: list[RowFault] = field(repr=False)
+    table: int
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Which rows have no fault."""
+        usable = np.ones(len(self.data), dtype=bool)
+        for fault in self.faults:
+            usable[fault.rows] = False
+        return usable
+
+
+def read_block(plan: CohortPlan, block: BlockPlan) -> Block:
+    r"""Read one block of a surveyed cohort; blocks can be read in any order, by any thread or process.
+
+    Parameters
+    ----------
+    plan : CohortPlan
+        What `survey_cohort` found.
+    block : BlockPlan
+        One of `plan.blocks`.
+
+    Raises
+    ------
+    CohortError
+        If the file vanished, cannot be read, or changed since the survey.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from poi_predict.cohort.codebook import read_codebook
+    >>> from poi_predict.cohort.mapping import ReadingSettings
+    >>> from poi_predict.cohort.streaming import survey_cohort
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> file = Path(folder.name) / "clinic.csv"
+    >>> _ = file.write_text("id;Age;AMH [ng/mL]\n007;36,5;<0,1\n008;290;1,4\n")
+    >>> plan = survey_cohort(file, read_codebook(), ReadingSettings(), required=["age"])
+    >>> block = read_block(plan, plan.blocks[0])
+    >>> block.data.values.tolist()
+    [['007', 36.5, 0.1, True], ['008', nan, 1.4, False]]
+    >>> [(fault.rule, fault.rows.tolist(), fault.message) for fault in block.faults]
+    [('hard_range', [1], 'age must lie between 12 and 55 years; this row is outside. Check the unit and the cells.')]
+    >>> folder.cleanup()
+    """
+    table = plan.tables[block.table]
+    with speaking_of(table.path):
+        cells = _cells(table, block, plan.settings)
+    if len(cells.position) != block.n_rows:
+        raise changed(table.name)
+    row_number = cells.position + block.first_row
+    ids, breaches = _identify(cells, table, row_number)
+    columns, found = read_columns(cells.columns.__getitem__, table.columns, plan.settings, table.facts)
+    data = tabulate(ids, columns)
+    numeric = [column for column in table.columns if column.variable.is_numeric]  # levels are known ones once read
+    breaches = [
+        Breach(TABLE, "overlong_row", cells.overlong, {}),
+        *breaches,
+        *found,
+        *enforce_contract(data, numeric, check_contract),
+        *consistency_breaches(data),
+    ]
+    faults = [
+        RowFault(breach.variable, breach.rule, _message(breach), np.flatnonzero(breach.rows))
+        for breach in breaches
+        if breach.is_error and breach.rows.any()
+    ]
+    return Block(data, row_number, faults, block.table)
+
+
+def _message(breach: Breach) -> str:
+    return row_message(breach.rule, breach.variable, **breach.facts)
+
+
+def _identify(cells: BlockCells, table: TablePlan, row_number: np.ndarray) -> tuple[pd.Series, list[Breach]]:
+    """Return the identifiers exactly as given, and the rows without one."""
+    plan = next((plan for plan in table.columns if plan.variable.kind == "id"), None)
+    if plan is None:
+        return pd.Series([f"row-{number}" for number in row_number.tolist()], dtype="str"), []
+    column = cells.columns[plan.position]
+    texts = texts_of(as_texts(column) if isinstance(column, pd.Series) else column)
+    nameless = nameless_rows(texts)
+    ids = series_of(texts)
+    if nameless.any():
+        ids = ids.where(~nameless)
+    return ids, [Breach("patient_id", "empty_patient_id", nameless, {"column": plan.shown})]
+
+
+def _cells(table: TablePlan, block: BlockPlan, settings: ReadingSettings) -> BlockCells:
+    if isinstance(table.layout, ParquetLayout):
+        return read_parquet_block(table, block, table.layout)
+    if not isinstance(table.layout, TextLayout):
+        return read_whole_block(table, block, settings)
+    with table.path.open("rb") as file:
+        file.seek(block.start)
+        content = file.read(block.stop - block.start)
+        size = file.seek(0, os.SEEK_END)
+    if zlib.crc32(content) != block.checksum or size != table.layout.n_bytes:
+        raise changed(table.name)
+    kinds = kinds_of(table.columns, settings, table.layout.spelt)
+    return parse_text_block(content, table.layout, kinds or {0: "text"}, missing_spellings(settings.missing))

@@ -1,0 +1,175 @@
+"""Parquet files, surveyed and read a slice of a row group at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.lab_clues import LabClues
+from poi_predict.cohort.streaming.cells import BlockCells, cells_of_arrow, holds, joined
+from poi_predict.cohort.streaming.plans import BlockPlan, ParquetLayout
+from poi_predict.cohort.streaming.row_groups import RowGroup, open_parquet, row_group_checksum, slices_of, take_slice
+from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
+from poi_predict.cohort.table_cells import EXACT_INTEGERS, cell_text, refuse_too_wide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from poi_predict.cohort.headers import ColumnPlan
+    from poi_predict.cohort.streaming.plans import TablePlan
+    from poi_predict.cohort.streaming.surveyed import Terms
+
+__all__ = ["read_parquet_block", "survey_parquet"]
+
+
+def survey_parquet(path: Path, terms: Terms) -> Surveyed:
+    """Return the plan of a Parquet file.
+
+    Raises
+    ------
+    CohortError
+        If it is too wide.
+    """
+    with path.open("rb") as raw:
+        sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+    with open_parquet(path) as file:
+        schema = file.schema_arrow
+        headers = tuple(str(name) for name in schema.names)
+        refuse_too_wide(len(headers), terms.settings.max_columns)
+        columns = Columns.of(headers, terms)
+        layout = ParquetLayout(headers, frozenset(_numbers(file, columns.plans)), terms.size.n_rows)
+        survey = _Survey(columns, terms, layout)
+        for group in range(file.num_row_groups):
+            survey.look(path, file, group)
+    kept = tuple(header for i, header in enumerate(headers) if header.strip() or i in survey.used)
+    plan, findings = conclude(path, sha256, kept, columns, (survey.n_rows, survey.n_synthetic))
+    facts = {
+        plan.variable.name: survey.clues[plan.variable.name].settle(lab_column(plan, terms.settings).decimal)
+        for plan in columns.numeric
+    }
+    return Surveyed(replace(plan, facts=facts, layout=layout), tuple(survey.blocks), findings)
+
+
+def _numbers(file: Any, plans: Iterable[ColumnPlan]) -> Iterator[int]:
+    """Yield the columns that are read as numbers: not those with whole numbers that float64 would round."""
+    for plan in plans:
+        kind = _value_type(file.schema_arrow.field(plan.position).type)
+        if pa.types.is_floating(kind):
+            yield plan.position
+        elif pa.types.is_integer(kind):
+            batches = file.iter_batches(columns=[plan.header], use_threads=False)
+            if all(_is_exact(batch.column(0)) for batch in batches):
+                yield plan.position
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_exact(column: pa.Array) -> bool:
+    extremes = pc.min_max(column.cast(_value_type(column.type))).as_py().values()
+    return all(number is None or abs(number) <= EXACT_INTEGERS for number in extremes)
+
+
+@dataclass
+class _Survey:
+    """What the row groups looked at so far show."""
+
+    columns: Columns
+    terms: Terms
+    layout: ParquetLayout
+    blocks: list[BlockPlan] = field(default_factory=list)
+    clues: dict[str, LabClues] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+    n_records: int = 0
+    n_rows: int = 0
+    n_synthetic: int = 0
+
+    def __post_init__(self) -> None:
+        self.clues = {plan.variable.name: LabClues() for plan in self.columns.numeric}
+
+    def look(self, path: Path, file: Any, group: int) -> None:
+        """Look at a row group slice by slice."""
+        origin, layout = self.columns.origin, self.layout
+        written = [plan for plan in self.columns.numeric if plan.position not in layout.numbers]
+        named = [plan for plan in self.columns.plans if plan.variable.kind == "id"]
+        wanted = {plan.position for plan in (*written, *named, *([] if origin is None else [origin]))} or {0}
+        checksum = row_group_checksum(path, file, group)
+        source = RowGroup(path, group, layout.names(wanted), layout.n_slice, checksum)
+        for start, table in slices_of(file, source):
+            cells = _cells_of(table, wanted, source, start, layout)
+            for plan in written:
+                clues = lab_column(plan, self.terms.settings).examine(cells.columns[plan.position]).clues()
+                self.clues[plan.variable.name] = self.clues[plan.variable.name].joined(clues)
+            if origin is not None:
+                self.n_synthetic += count_synthetic(cells.columns[origin.position], origin, self.terms.settings)
+            first_row, n_rows = self.n_records + 1, len(cells.position)
+            if n_rows:
+                where = (start, start + cells.n_records)
+                self.blocks.append(BlockPlan(0, 0, *where, first_row, n_rows, group=group, checksum=checksum))
+            self.n_records += cells.n_records
+            self.n_rows += n_rows
+        self._look_for_names(file, source)
+
+    def _look_for_names(self, file: Any, source: RowGroup) -> None:
+        """Find the columns without a name that hold something: they count as columns."""
+        nameless = [i for i, header in enumerate(self.layout.headers) if not header.strip()]
+        if nameless:
+            for _, table in slices_of(file, source._replace(columns=None)):
+                self.used |= {i for i in nameless if _holds(table.column(i)).any()}
+
+
+def read_parquet_block(plan: TablePlan, block: BlockPlan, layout: ParquetLayout) -> BlockCells:
+    """Return the cells of a slice of a row group.
+
+    Raises
+    ------
+    CohortError
+        If the row group is not the one that was surveyed.
+    """
+    wanted = {column.position for column in plan.columns} or {0}
+    source = RowGroup(plan.path, block.group, layout.names(wanted), layout.n_slice, block.checksum)
+    return _cells_of(take_slice(source, block.start), wanted, source, block.start, layout)
+
+
+def _cells_of(
+    table: pa.Table, wanted: Iterable[int], source: RowGroup, start: int, layout: ParquetLayout
+) -> BlockCells:
+    found = {i: table.column(layout.headers[i]) for i in wanted}
+    filled = np.zeros(table.num_rows, dtype=bool)
+    for column in found.values():
+        filled |= filled.all() or _holds(column)
+    if not filled.all():  # only now the other columns matter
+        everything = take_slice(source._replace(columns=None), start)
+        for i in range(everything.num_columns):
+            filled |= _holds(everything.column(i))
+    columns = {i: cells_of_arrow(_typed(column, number=i in layout.numbers)) for i, column in found.items()}
+    return BlockCells.of(columns, filled)
+
+
+def _holds(column: pa.ChunkedArray) -> np.ndarray:
+    """Return which cells are neither missing nor white space."""
+    typed = _typed(column, number=pa.types.is_floating(_value_type(column.type)))
+    if pa.types.is_floating(typed.type):
+        return np.asarray(~np.isnan(typed.to_numpy(zero_copy_only=False)))
+    return holds(typed.dictionary_decode())
+
+
+def _typed(column: pa.ChunkedArray, *, number: bool) -> pa.Array:
+    """Return a column as numbers, or as text by its distinct spellings."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if number:
+        return joined(column.cast(pa.float64()).chunks, pa.float64())
+    if pa.types.is_integer(column.type) or pa.types.is_large_string(column.type):
+        column = column.cast(pa.string())
+    if not pa.types.is_string(column.type):
+        column = pa.chunked_array([pa.array([cell_text(cell) for cell in column.to_pylist()], pa.string())])
+    return joined(column.chunks, pa.string()).dictionary_encode()

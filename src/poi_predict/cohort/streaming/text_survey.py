@@ -1,0 +1,183 @@
+"""The survey of a UTF-8 text table: cut into blocks, hashed, and looked through once."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.lab_clues import LabClues
+from poi_predict.cohort.missing import missing_spellings
+from poi_predict.cohort.streaming.cells import holds, texts_of
+from poi_predict.cohort.streaming.cutting import cut_records, find_start
+from poi_predict.cohort.streaming.plans import BlockPlan, TextLayout
+from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
+from poi_predict.cohort.streaming.text_blocks import check_text, kinds_of, parse_text_block
+from poi_predict.cohort.table_cells import SpeltCells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor, Future
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from poi_predict.cohort.headers import ColumnPlan
+    from poi_predict.cohort.mapping import ReadingSettings
+    from poi_predict.cohort.streaming.surveyed import Terms
+
+__all__ = ["survey_text"]
+
+
+def survey_text(path: Path, terms: Terms, pool: Executor, n_threads: int) -> Surveyed:
+    """Return the plan of a text table.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    terms : Terms
+        Codebook, settings, size of blocks.
+    pool : Executor
+        Threads that look through blocks while the next ones are read and hashed.
+    n_threads : int
+        Their number.
+
+    Raises
+    ------
+    UnfitText
+        If the table must be read whole.
+    CohortError
+        If the header cannot be read.
+    """
+    with path.open("rb") as file:
+        start = find_start(file, terms.settings)
+        columns = Columns.of(start.headers, terms)
+        nameless = tuple(i for i, header in enumerate(start.headers) if not header.strip())
+        looker = _Looker(columns, nameless, terms.settings, TextLayout(start.delimiter, len(start.headers)))
+        file.seek(0)
+        sha256, looks = _look_through(file, start.rows, looker.look, terms.size.n_bytes, (pool, n_threads))
+        clues = looker.all_clues(file, start.rows, looks)
+    used = frozenset().union(*(look.used for look in looks))
+    headers = tuple(header for i, header in enumerate(start.headers) if header.strip() or i in used)
+    n_rows, n_synthetic = sum(look.n_rows for look in looks), sum(look.n_synthetic for look in looks)
+    plan, findings = conclude(path, sha256, headers, columns, (n_rows, n_synthetic))
+    layout = replace(
+        looker.layout,
+        spelt=frozenset().union(*(look.spelt for look in looks)),
+        n_bytes=start.rows + sum(look.n_bytes for look in looks),
+    )
+    facts = {
+        plan.variable.name: clues[plan.variable.name].settle(lab_column(plan, terms.settings).decimal)
+        for plan in columns.numeric
+    }
+    return Surveyed(replace(plan, layout=layout, facts=facts), tuple(_blocks(start.rows, looks)), findings)
+
+
+def _look_through(
+    file: BinaryIO,
+    start: int,
+    look: Callable[[bytes, frozenset[int]], _Look],
+    n_bytes: int,
+    threads: tuple[Executor, int],
+) -> tuple[str, list[_Look]]:
+    """Hash a file, and look at its blocks in threads meanwhile; only a few blocks are in memory at a time."""
+    pool, n_threads = threads
+    digest = hashlib.sha256(file.read(start))
+    looks: list[_Look] = []
+    pending: deque[Future[_Look]] = deque()
+    spelt: set[int] = set()
+    for content in cut_records(file, n_bytes):
+        pending.append(pool.submit(look, content, frozenset(spelt)))
+        digest.update(content)
+        if len(pending) > n_threads:
+            looks.append(pending.popleft().result())
+            spelt |= looks[-1].spelt
+    return digest.hexdigest(), [*looks, *(future.result() for future in pending)]
+
+
+def _blocks(start: int, looks: list[_Look]) -> Iterator[BlockPlan]:
+    first_row = 1
+    for look in looks:
+        if look.n_rows:
+            yield BlockPlan(0, 0, start, start + look.n_bytes, first_row, look.n_rows, checksum=look.checksum)
+        start += look.n_bytes
+        first_row += look.n_records
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one block showed."""
+
+    n_bytes: int
+    n_records: int
+    n_rows: int
+    n_synthetic: int
+    checksum: int
+    spelt: frozenset[int]
+    used: frozenset[int]
+    clues: dict[str, LabClues]
+
+
+@dataclass(frozen=True)
+class _Looker:
+    """Looks at blocks of one table."""
+
+    columns: Columns
+    nameless: tuple[int, ...]
+    settings: ReadingSettings
+    layout: TextLayout
+
+    def look(self, content: bytes, spelt: frozenset[int]) -> _Look:
+        """Look at a block; `spelt` are columns seen to hold more than plain numbers, which only saves time."""
+        check_text(content, self.layout.delimiter)
+        origin = self.columns.origin
+        named = [plan for plan in self.columns.plans if plan.variable.kind == "id"]
+        wanted = [*self.columns.numeric, *named, *([] if origin is None else [origin])]
+        kinds = kinds_of(wanted, self.settings, spelt) | dict.fromkeys(self.nameless, "text")
+        cells = parse_text_block(content, self.layout, kinds or {0: "text"}, missing_spellings(self.settings.missing))
+        return _Look(
+            n_bytes=len(content),
+            n_records=cells.n_records,
+            n_rows=len(cells.position),
+            n_synthetic=0 if origin is None else count_synthetic(cells.columns[origin.position], origin, self.settings),
+            checksum=zlib.crc32(content),
+            spelt=frozenset(
+                i for i, kind in kinds.items() if kind == "number" and isinstance(cells.columns[i], SpeltCells)
+            ),
+            used=frozenset(i for i in self.nameless if holds(texts_of(cells.columns[i])).any()),
+            clues={
+                plan.variable.name: self._clues(plan, cells.columns[plan.position]) for plan in self.columns.numeric
+            },
+        )
+
+    def _clues(self, plan: ColumnPlan, column: pd.Series | SpeltCells) -> LabClues:
+        if isinstance(column, pd.Series):
+            return LabClues(points=None)  # plain numbers, never seen as text
+        return lab_column(plan, self.settings).examine(column).clues()
+
+    def all_clues(self, file: BinaryIO, start: int, looks: list[_Look]) -> dict[str, LabClues]:
+        """Join what the blocks show; look again where the points of plain numbers turn out to matter."""
+        found: dict[str, LabClues] = {}
+        for plan in self.columns.numeric:
+            name, clues = plan.variable.name, LabClues()
+            for look in looks:
+                clues = clues.joined(look.clues[name])
+            place = start
+            for look in looks:
+                if clues.wants_points and look.clues[name].points is None:
+                    file.seek(place)
+                    clues = clues.joined(self._points(file.read(look.n_bytes), plan))
+                place += look.n_bytes
+            found[name] = clues
+        return found
+
+    def _points(self, content: bytes, plan: ColumnPlan) -> LabClues:
+        cells = parse_text_block(
+            content, self.layout, {plan.position: "spelt"}, missing_spellings(self.settings.missing)
+        )
+        return lab_column(plan, self.settings).examine(cells.columns[plan.position]).clues()
