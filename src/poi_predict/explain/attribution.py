@@ -9,7 +9,6 @@ its own log-odds out, about the average woman of the field. So an explanation ne
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from poi_predict.errors import ModelError
+from poi_predict.explain.trees import TreeAttribution
 from poi_predict.features import origin_of
 from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR, RecalibratedClassifier
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
-__all__ = ["Explanation", "explain_predictions"]
+__all__ = ["Explanation", "explain_columns", "explain_predictions", "find_leading"]
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,35 @@ class Explanation:
 
     def leading(self, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Return the k strongest variables of each woman: their positions and log-odds, strongest first."""
-        k = min(k, len(self.variables))
-        order = np.argsort(-np.abs(self.attributions), axis=1, kind="stable")[:, :k]
-        return order, np.take_along_axis(self.attributions, order, axis=1)
+        return find_leading(self.attributions, k)
 
 
-def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
+def find_leading(attributions: NDArray[np.float64], k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return each row's k strongest columns and what they hold, strongest first; of equals the first column.
+
+    Parameters
+    ----------
+    attributions : ndarray of shape (n_women, n_variables)
+    k : int
+        All columns if there are fewer.
+
+    Examples
+    --------
+    >>> order, log_odds = find_leading(np.array([[0.1, -0.7, 0.3]]), 2)
+    >>> order.tolist(), log_odds.tolist()
+    ([[1, 2]], [[-0.7, 0.3]])
+    """
+    k = min(k, attributions.shape[1])
+    left = np.abs(attributions)
+    order = np.empty((len(left), k), dtype=np.intp)
+    rows = np.arange(len(left))
+    for place in range(k):  # for a few of many columns faster than sorting them all
+        order[:, place] = left.argmax(axis=1)
+        left[rows, order[:, place]] = -1.0
+    return order, np.take_along_axis(attributions, order, axis=1)
+
+
+def explain_predictions(pipeline: Pipeline, X: pd.DataFrame, *, n_jobs: int = 1) -> Explanation:
     """Explain a fitted pipeline's predictions on its clinical variables.
 
     Parameters
@@ -122,6 +145,8 @@ def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
         Fitted by `poi_predict.modeling`, its last step named "model".
     X : DataFrame of shape (n_women, n_inputs)
         Canonical predictor columns, in canonical units.
+    n_jobs : int
+        Threads that share the rows of a model of trees, if there are many; changes no byte of the result.
 
     Returns
     -------
@@ -135,11 +160,28 @@ def explain_predictions(pipeline: Pipeline, X: pd.DataFrame) -> Explanation:
     ModelError
         If the model is of a kind that has no exact attribution here.
     """
-    columns = pipeline[:-1].transform(X)
-    model = pipeline[-1]
-    if isinstance(model, RecalibratedClassifier):
-        return _recalibrate(_explain_columns(model.base, columns), model)
-    return _explain_columns(model, columns)
+    return explain_columns(pipeline[-1], pipeline[:-1].transform(X), n_jobs=n_jobs)
+
+
+def explain_columns(
+    model: Any, columns: pd.DataFrame, *, trees: TreeAttribution | None = None, n_jobs: int = 1
+) -> Explanation:
+    """Explain what a pipeline's last step makes of its columns; as `explain_predictions`, columns being at hand.
+
+    Parameters
+    ----------
+    model : estimator
+        The pipeline's last step.
+    columns : DataFrame of shape (n_women, n_columns)
+        What it takes.
+    trees : TreeAttribution, optional
+        Of the model below any recalibration, if it is one of trees that is asked again and again.
+    n_jobs : int
+        As of `explain_predictions`.
+    """
+    base = model.base if isinstance(model, RecalibratedClassifier) else model
+    found = _explain_columns(base, columns, trees or TreeAttribution(base), n_jobs)
+    return found if base is model else _recalibrate(found, model)
 
 
 def _recalibrate(base: Explanation, model: RecalibratedClassifier) -> Explanation:
@@ -151,7 +193,7 @@ def _recalibrate(base: Explanation, model: RecalibratedClassifier) -> Explanatio
     )
 
 
-def _explain_columns(model: Any, columns: pd.DataFrame) -> Explanation:
+def _explain_columns(model: Any, columns: pd.DataFrame, trees: TreeAttribution, n_jobs: int) -> Explanation:
     if hasattr(model, "compute_attributions"):  # a mean over a posterior, shared out on the log-odds scale
         contribution, baseline = model.compute_attributions(columns)
         names, on_log_odds = [str(c) for c in columns.columns], True
@@ -160,7 +202,9 @@ def _explain_columns(model: Any, columns: pd.DataFrame) -> Explanation:
         names, on_log_odds = model.get_column_names(), False
     else:
         names = [str(c) for c in columns.columns]
-        contribution, baseline, on_log_odds = _column_attributions(model, columns.to_numpy(dtype=np.float64))
+        values = columns.to_numpy(dtype=np.float64)
+        closed = _attribute_closed_form(model, values)
+        contribution, baseline, on_log_odds = closed or trees.attribute(values, n_jobs=n_jobs)
     variables, summed = _sum_by_origin(contribution, names)
     if on_log_odds:
         return Explanation(variables, summed, baseline, baseline + summed.sum(axis=1))
@@ -175,8 +219,8 @@ def _explain_columns(model: Any, columns: pd.DataFrame) -> Explanation:
     )
 
 
-def _column_attributions(model: Any, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool]:
-    """Attributions of derived columns, the baseline value, and whether both are log-odds."""
+def _attribute_closed_form(model: Any, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool] | None:
+    """Attributions of derived columns, the baseline value, and whether both are log-odds; None for other models."""
     from sklearn.dummy import DummyClassifier  # noqa: PLC0415
 
     if isinstance(model, DummyClassifier):
@@ -185,27 +229,7 @@ def _column_attributions(model: Any, values: NDArray[np.float64]) -> tuple[NDArr
         coefficients = np.ravel(model.coef_)
         # The pipeline's scaler centred every column on its training mean, so zero is the reference.
         return values * coefficients, float(np.ravel(model.intercept_)[0]), True
-    return _tree_attributions(model, values)
-
-
-def _tree_attributions(model: Any, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, bool]:
-    with warnings.catch_warnings():
-        # Its colour maps use what matplotlib will drop one day; that is no concern of an explanation's reader.
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        import shap  # noqa: PLC0415
-
-    try:
-        explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
-    except Exception as error:
-        raise ModelError(
-            f"Attributions need a linear or tree model; a {type(model).__name__} is neither. "
-            "Choose a model of the catalogue."
-        ) from error
-    result = explainer(values, check_additivity=False)
-    contribution, base = np.asarray(result.values), np.asarray(result.base_values)
-    if contribution.ndim == 3:  # one slice a class: a forest, on the probability scale
-        return contribution[..., 1], float(base.reshape(len(values), -1)[0, 1]), False
-    return contribution, float(base.ravel()[0]), True
+    return None
 
 
 def _sum_by_origin(contribution: NDArray[np.float64], names: list[str]) -> tuple[tuple[str, ...], NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from poi_predict.errors import ModelError, StudyError
 from poi_predict.features.aetiology import place_aetiology
-from poi_predict.features.builder import FeatureBuilder, NumericBuilder
+from poi_predict.features.builder import Coded, FeatureBuilder, LevelBuilder, NumericBuilder
 from poi_predict.features.centre_codes import CentreCodes
 from poi_predict.features.generic import place_by_kind
 from poi_predict.features.origin import is_companion, origin_of
@@ -126,8 +126,7 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         self._check(X)
-        blocks = [b.derive(_read(X, columns, b.input_dtype)) for _, b, columns in self.builders_]
-        derived = np.hstack(blocks)
+        derived = np.hstack([_derive(builder, X, columns) for _, builder, columns in self.builders_])
         derived[:, self.empty_] = 0.0
         return derived
 
@@ -229,6 +228,13 @@ def _predictors(codebook: Codebook, names: Sequence[str]) -> list[Variable]:
                 f'A predictor must be known before the treatment; "{name}" is not. Remove it from predictors.use.'
             )
     return [codebook[name] for name in codebook if name in names]
+
+
+def _derive(builder: FeatureBuilder, X: pd.DataFrame, columns: list[str]) -> NDArray[np.float64]:
+    """Return a fitted builder's columns; levels are never made into Python's objects, which is most of the time."""
+    if isinstance(builder, LevelBuilder) and all(name in X.columns for name in columns):
+        return builder.derive_levels([Coded(*pd.factorize(X[name])) for name in columns])
+    return builder.derive(_read(X, columns, builder.input_dtype))
 
 
 def _read(X: pd.DataFrame, columns: list[str], dtype: type) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from poi_predict.features.origin import DerivedColumn
 
-__all__ = ["FeatureBuilder", "NumericBuilder", "Placement"]
+__all__ = ["Coded", "FeatureBuilder", "LevelBuilder", "NumericBuilder", "Placement"]
 
 
 class FeatureBuilder(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -92,6 +93,38 @@ class FeatureBuilder(TransformerMixin, BaseEstimator, ABC):  # type: ignore[misc
             self, X, reset=reset, dtype=self.input_dtype, ensure_all_finite="allow-nan"
         )
         return checked
+
+
+class LevelBuilder(FeatureBuilder):
+    """Base of the builders whose columns follow from a value's level: worked out once for each distinct value."""
+
+    input_dtype: ClassVar[type] = object
+
+    @abstractmethod
+    def derive_levels(self, columns: Sequence[Coded]) -> NDArray[np.float64]:
+        """Return the derived columns of columns given by their distinct values, in the order of the names."""
+
+    def derive(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the derived columns of checked values of shape (n_women, n_names)."""
+        return self.derive_levels([Coded(*pd.factorize(column)) for column in values.T])
+
+
+class Coded(NamedTuple):
+    """A column by its distinct values.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n_women,)
+        Which of the values; -1 where missing.
+    values : array-like
+    """
+
+    codes: NDArray[np.intp]
+    values: Any
+
+    def look_up(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a row of the table for each woman; its last row is for a missing value."""
+        return table.take(self.codes, axis=0, mode="wrap")
 
 
 class NumericBuilder(FeatureBuilder):

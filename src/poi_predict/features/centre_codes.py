@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from poi_predict.features.builder import FeatureBuilder
+from poi_predict.features.builder import LevelBuilder
 from poi_predict.features.origin import DerivedColumn
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from sklearn.utils import Tags
+
+    from poi_predict.features.builder import Coded
 
 __all__ = ["CENTRE_CODE", "CentreCodes"]
 
@@ -25,7 +27,7 @@ CENTRE_CODE = "centre__code"
 DIGEST_LENGTH = 16
 
 
-class CentreCodes(FeatureBuilder):
+class CentreCodes(LevelBuilder):
     """The centres known at fit, numbered from 1; 0 is a centre not known, or none stated.
 
     A model with an effect for each centre needs to know a centre again, not its name. So only a short digest of
@@ -44,8 +46,6 @@ class CentreCodes(FeatureBuilder):
     [1.0, 2.0, 0.0, 0.0]
     """
 
-    input_dtype: ClassVar[type] = object
-
     digests_: list[list[str]]
 
     def learn(self, names: Sequence[str], values: NDArray[Any]) -> Self:
@@ -57,15 +57,14 @@ class CentreCodes(FeatureBuilder):
         """Return one column for each variable; a code has no order, so no sign."""
         return [DerivedColumn(name, "code") for name in names]
 
-    def derive(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def derive_levels(self, columns: Sequence[Coded]) -> NDArray[np.float64]:
         """Return the codes; none is missing."""
-        coded = np.zeros(values.shape)
-        for position, (column, digests) in enumerate(zip(values.T, self.digests_, strict=True)):
+        coded = []
+        for column, digests in zip(columns, self.digests_, strict=True):
             code = {digest: number for number, digest in enumerate(digests, start=1)}
-            codes, distinct = pd.factorize(column)
-            known = [code.get(_digest(str(label)), 0) for label in distinct]
-            coded[:, position] = np.array([*known, 0.0])[codes]  # a missing label has code -1, the last entry
-        return coded
+            known = [float(code.get(_digest(str(label)), 0)) for label in column.values]
+            coded.append(column.look_up(np.array([*known, 0.0])))
+        return np.column_stack(coded)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -9,14 +9,13 @@ level named beforehand, and nothing is pooled.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 
 from poi_predict.errors import StudyError
 from poi_predict.features.assembly import FeatureAssembly, build_features
-from poi_predict.features.builder import FeatureBuilder
+from poi_predict.features.builder import FeatureBuilder, LevelBuilder
 from poi_predict.features.centre_codes import CentreCodes
 from poi_predict.features.levels import JOINER, NO_LEVEL, LevelFeatures, SeveralLevelFeatures
 from poi_predict.features.origin import DerivedColumn, is_companion
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from poi_predict.cohort.codebook import Codebook, Variable
+    from poi_predict.features.builder import Coded
     from poi_predict.features.settings import FeatureSettings
 
 __all__ = [
@@ -74,10 +74,8 @@ class FixedHormoneFeatures(HormoneFeatures):
         return self
 
 
-class _FixedIndicators(FeatureBuilder):
+class _FixedIndicators(LevelBuilder):
     """What the builders of declared levels share: one indicator for each, whatever the women hold."""
-
-    input_dtype: ClassVar[type] = object
 
     levels: tuple[str, ...]
 
@@ -85,15 +83,14 @@ class _FixedIndicators(FeatureBuilder):
         """Return one column for each declared level of each variable; a level has no order, so no sign."""
         return [DerivedColumn(name, level) for name in names for level in self.levels]
 
-    def derive(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def derive_levels(self, columns: Sequence[Coded]) -> NDArray[np.float64]:
         """Return the indicators; all of a variable's are NaN where its level is missing or unknown."""
         blocks = []
-        for column in values.T:
-            codes, distinct = pd.factorize(column)
-            table = np.full((len(distinct) + 1, len(self.levels)), np.nan)
-            for row, value in enumerate(distinct):
+        for column in columns:
+            table = np.full((len(column.values) + 1, len(self.levels)), np.nan)
+            for row, value in enumerate(column.values):
                 table[row] = self._row(str(value))
-            blocks.append(table[codes])  # a missing value has code -1, the last row: all NaN
+            blocks.append(column.look_up(table))
         return np.hstack(blocks)
 
     def _row(self, value: str) -> NDArray[np.float64]:
@@ -182,7 +179,7 @@ class FixedSeveralLevelFeatures(_FixedIndicators):
         return np.array([level in present for level in self.levels], dtype=np.float64)
 
 
-class TherapyFeatures(FeatureBuilder):
+class TherapyFeatures(LevelBuilder):
     """Whether a woman has cells at all: 0 if their source is "none", otherwise 1.
 
     A cohort of treated women may leave the source blank; she was treated nonetheless, so a blank is 1.
@@ -195,15 +192,14 @@ class TherapyFeatures(FeatureBuilder):
     [1.0, 0.0, 1.0]
     """
 
-    input_dtype: ClassVar[type] = object
-
     def describe(self, names: Sequence[str]) -> list[DerivedColumn]:
         """Return one column for each variable."""
         return [DerivedColumn(name, "any") for name in names]
 
-    def derive(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def derive_levels(self, columns: Sequence[Coded]) -> NDArray[np.float64]:
         """Return 1 for each treated woman."""
-        return np.asarray(values != NO_LEVEL, dtype=np.float64)
+        treated = [[*(float(str(value) != NO_LEVEL) for value in column.values), 1.0] for column in columns]
+        return np.column_stack([c.look_up(np.array(table)) for c, table in zip(columns, treated, strict=True)])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -241,6 +237,7 @@ def build_fixed_features(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from poi_predict.cohort.codebook import read_codebook
     >>> from poi_predict.features.settings import FeatureSettings
     >>> features = build_fixed_features(read_codebook(), FeatureSettings(("fsh", "amenorrhea_type")))

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from poi_predict.features.builder import FeatureBuilder
+from poi_predict.features.builder import LevelBuilder
 from poi_predict.features.origin import DerivedColumn
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.utils import Tags
 
+    from poi_predict.features.builder import Coded
+
 __all__ = ["LevelFeatures", "SeveralLevelFeatures"]
 
 POOLED = "other"
@@ -31,10 +33,8 @@ JOINER = "+"
 NO_LEVEL = "none"
 
 
-class _Indicators(FeatureBuilder):
+class _Indicators(LevelBuilder):
     """What both kinds of category share: object columns in, the levels kept at fit out."""
-
-    input_dtype: ClassVar[type] = object
 
     levels_: list[list[str]]
 
@@ -46,18 +46,15 @@ class _Indicators(FeatureBuilder):
         pairs = zip(names, self.levels_, strict=True)
         return [DerivedColumn(name, level) for name, levels in pairs for level in levels]
 
-    def derive(self, values: NDArray[Any]) -> NDArray[np.float64]:
+    def derive_levels(self, columns: Sequence[Coded]) -> NDArray[np.float64]:
         """Return the indicators; all of a variable's are NaN where its level is missing."""
-        blocks = [self._indicate(position, column) for position, column in enumerate(values.T)]
+        blocks = []
+        for position, column in enumerate(columns):
+            table = np.full((len(column.values) + 1, len(self.levels_[position])), np.nan)
+            for row, value in enumerate(column.values):
+                table[row] = self._row(position, str(value))
+            blocks.append(column.look_up(table))
         return np.hstack(blocks)
-
-    def _indicate(self, position: int, column: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the indicators of one variable, worked out once for each distinct value."""
-        codes, distinct = pd.factorize(column)
-        table = np.full((len(distinct) + 1, len(self.levels_[position])), np.nan)
-        for row, value in enumerate(distinct):
-            table[row] = self._row(position, str(value))
-        return table[codes]  # a missing value has code -1, the last row: all NaN
 
     @abstractmethod
     def _row(self, position: int, value: str) -> NDArray[np.float64]:

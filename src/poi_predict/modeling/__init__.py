@@ -19,18 +19,24 @@ from poi_predict.modeling.evaluation import (
     bootstrap_model,
     cross_validate,
 )
+from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 from poi_predict.modeling.firth import FirthLogistic, compute_profile_interval
 from poi_predict.modeling.fitting import (
     FittedModel,
     LinearTerms,
     fit_model,
+    limit_threads,
     linear_terms,
+    predict_own_interval,
+    predict_refit_interval,
     predict_response,
 )
 from poi_predict.modeling.imputation import GaussianImputer
 from poi_predict.modeling.linear import LinearClassifier, PlainLogistic
+from poi_predict.modeling.linear_pass import LinearPass
+from poi_predict.modeling.linear_refits import LinearRefits, compile_refits, is_linear
 from poi_predict.modeling.planning import Declared, plan_development
-from poi_predict.modeling.recalibrated import RecalibratedClassifier, recalibrate_pipeline
+from poi_predict.modeling.recalibrated import RecalibratedClassifier, recalibrate_pipeline, recalibrate_probabilities
 from poi_predict.modeling.ridge import RidgeLogistic
 from poi_predict.modeling.settings import EVIDENCE, ModelingSettings
 
@@ -67,10 +73,13 @@ __all__ = [
     "Development",
     "DevelopmentPlan",
     "ElasticNetLogistic",
+    "EvidenceLogisticRegression",
     "FirthLogistic",
     "FittedModel",
     "GaussianImputer",
     "LinearClassifier",
+    "LinearPass",
+    "LinearRefits",
     "LinearTerms",
     "ModelingSettings",
     "PlainLogistic",
@@ -81,17 +90,23 @@ __all__ = [
     "assess_development",
     "bootstrap_model",
     "build_pipeline",
+    "compile_refits",
     "compute_profile_interval",
     "cross_validate",
     "describe_borrowing",
     "describe_sample_size",
     "develop_candidates",
     "fit_model",
+    "is_linear",
+    "limit_threads",
     "linear_terms",
     "make_groupings",
     "plan_development",
     "pool_coefficients",
     "predict_contrast",
+    "predict_own_interval",
+    "predict_refit_interval",
     "predict_response",
     "recalibrate_pipeline",
+    "recalibrate_probabilities",
 ]

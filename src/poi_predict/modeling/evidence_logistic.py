@@ -200,8 +200,8 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         return self._average(eta, variance)
 
     def _average(self, eta: FloatArray, variance: FloatArray) -> FloatArray:
-        link = find_link(self.link)
-        return np.column_stack([link.average(-eta, variance), link.average(eta, variance)])
+        likelier, less = find_link(self.link).average_both(eta, variance)
+        return np.column_stack([less, likelier])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the likelier class, shape (n_women,)."""

@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from firthmodels import FirthLogisticRegression
 from scipy.optimize import brentq
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
@@ -15,6 +14,7 @@ from poi_predict.errors import ModelError
 from poi_predict.modeling.linear import LinearClassifier, find_independent_columns
 
 if TYPE_CHECKING:
+    from firthmodels import FirthLogisticRegression
     from numpy.typing import ArrayLike, NDArray
 
     FloatArray = NDArray[np.float64]
@@ -149,6 +149,8 @@ def compute_profile_interval(
 
 
 def _fit_library(X: FloatArray, y: FloatArray, weight: FloatArray) -> FirthLogisticRegression:
+    from firthmodels import FirthLogisticRegression  # noqa: PLC0415 - it compiles on import, and scoring needs none of it
+
     model = FirthLogisticRegression(backend="numpy", max_iter=MAX_ITERATIONS, gtol=TOLERANCE, xtol=TOLERANCE)
     with warnings.catch_warnings():
         # The library's word on convergence is kept in `converged_`, where a program can read it.

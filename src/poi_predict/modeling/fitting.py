@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from scipy.special import expit, logit
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from threadpoolctl import ThreadpoolController
 
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
-from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR, RecalibratedClassifier
+from poi_predict.modeling.linear_refits import LinearRefits, compile_refits
+from poi_predict.modeling.recalibrated import RecalibratedClassifier, recalibrate_probabilities
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
     from sklearn.pipeline import Pipeline
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["FittedModel", "LinearTerms", "fit_model", "linear_terms", "predict_response"]
+__all__ = [
+    "FittedModel",
+    "LinearTerms",
+    "fit_model",
+    "limit_threads",
+    "linear_terms",
+    "predict_own_interval",
+    "predict_refit_interval",
+    "predict_response",
+]
 
 
 @dataclass(frozen=True)
@@ -72,13 +85,13 @@ class FittedModel:
             raise ModelError(f"coverage must be between 0 and 1; it is {coverage}. Use 0.95 for 95 %.")
         if len(X) == 0:
             return np.empty((0, 2))
-        own = _predict_own_interval(self.pipeline, X, coverage)
+        own = None
+        if hasattr(_find_base(self.pipeline[-1]), "predict_interval"):
+            own = predict_own_interval(self.pipeline[-1], self.pipeline[:-1].transform(X), coverage)
         if own is not None:
             low, high = own.T
         elif self.refits:
-            predictions = np.array([predict_response(refit, X) for refit in self.refits])
-            tail = (1 - coverage) / 2
-            low, high = np.quantile(predictions, [tail, 1 - tail], axis=0)
+            low, high = predict_refit_interval(self.refits, compile_refits(self.refits), X, coverage).T
         else:
             return np.full((len(X), 2), np.nan)
         point = self.predict_response(X)
@@ -156,7 +169,7 @@ def fit_model(pipeline: Pipeline, X: pd.DataFrame, y: ArrayLike, sample_weight: 
     if not getattr(type(pipeline[-1]), "accepts_one_class", False):
         _check_classes(y, weight)
     fitted: Pipeline = clone(pipeline)
-    with _thread_controller().limit(limits=1):
+    with limit_threads():
         try:
             fitted.fit(X, y, model__sample_weight=weight)
         except np.linalg.LinAlgError as error:
@@ -189,8 +202,34 @@ def predict_response(pipeline: Pipeline, X: pd.DataFrame) -> FloatArray:
     """
     if len(X) == 0:
         return np.empty(0)
-    with _thread_controller().limit(limits=1):
+    with limit_threads():
         return np.asarray(pipeline.predict_proba(X)[:, 1], dtype=np.float64)
+
+
+def predict_refit_interval(
+    refits: Sequence[Pipeline], compiled: LinearRefits | None, X: pd.DataFrame, coverage: float = 0.95
+) -> FloatArray:
+    """Return percentiles of the probabilities that refits give, shape (n_women, 2).
+
+    Parameters
+    ----------
+    refits : sequence of Pipeline
+        At least one.
+    compiled : LinearRefits or None
+        The same refits by `compile_refits`, where they are linear.
+    X : DataFrame of shape (n_women, n_inputs)
+    coverage : float
+        Between 0 and 1.
+    """
+    with limit_threads():
+        if compiled is not None:
+            return compiled.predict_interval(X, coverage)
+    tails = [(1 - coverage) / 2, (1 + coverage) / 2]
+    if all(isinstance(refit[-1], DummyClassifier) for refit in refits):  # they look at no woman
+        priors = [refit[-1].class_prior_[1] for refit in refits]
+        return np.tile(np.quantile(priors, tails), (len(X), 1))
+    predictions = np.array([predict_response(refit, X) for refit in refits])
+    return np.asarray(np.quantile(predictions, tails, axis=0).T, dtype=np.float64)
 
 
 def linear_terms(pipeline: Pipeline) -> LinearTerms:
@@ -237,18 +276,28 @@ def _find_base(model: Any) -> Any:
     return model.base if isinstance(model, RecalibratedClassifier) else model
 
 
-def _predict_own_interval(pipeline: Pipeline, X: pd.DataFrame, coverage: float) -> FloatArray | None:
-    """Return the interval of a model that knows how sure it is; None for one that does not."""
-    model = pipeline[-1]
+def predict_own_interval(model: Any, columns: pd.DataFrame, coverage: float = 0.95) -> FloatArray | None:
+    """Return the interval of a model that knows how sure it is, shape (n_women, 2); None for one that does not.
+
+    Parameters
+    ----------
+    model : estimator
+        The last step of a pipeline.
+    columns : DataFrame of shape (n_women, n_columns)
+        What it takes.
+    coverage : float
+    """
     base = _find_base(model)
     if not hasattr(base, "predict_interval"):
         return None
-    with _thread_controller().limit(limits=1):
-        interval = np.asarray(base.predict_interval(pipeline[:-1].transform(X), coverage), dtype=np.float64)
-    if base is model:
-        return interval
-    log_odds = logit(np.clip(interval, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
-    return np.asarray(expit(model.intercept + model.slope * log_odds), dtype=np.float64)
+    with limit_threads():
+        interval = np.asarray(base.predict_interval(columns, coverage), dtype=np.float64)
+    return interval if base is model else recalibrate_probabilities(model, interval)
+
+
+def limit_threads() -> AbstractContextManager[object]:
+    """Hold numerical libraries to one thread: sums in another order would be other bytes."""
+    return cast("AbstractContextManager[object]", _thread_controller().limit(limits=1))
 
 
 @cache

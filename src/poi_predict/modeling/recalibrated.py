@@ -20,7 +20,7 @@ from poi_predict.errors import ModelError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PROBABILITY_FLOOR", "RecalibratedClassifier", "recalibrate_pipeline"]
+__all__ = ["PROBABILITY_FLOOR", "RecalibratedClassifier", "recalibrate_pipeline", "recalibrate_probabilities"]
 
 PROBABILITY_FLOOR = 1e-6
 """A probability of 0 or 1, which an average of trees can give, has no log-odds; it counts as this far from it."""
@@ -131,6 +131,20 @@ def recalibrate_pipeline(pipeline: Pipeline, intercept: float, slope: float = 1.
         intercept, slope = intercept + slope * base.intercept, slope * base.slope
         base = base.base
     return Pipeline([*pipeline.steps[:-1], ("model", RecalibratedClassifier(base, float(intercept), float(slope)))])
+
+
+def recalibrate_probabilities(model: RecalibratedClassifier, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities of the base, moved and stretched as the model's predictions are.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> twice_the_odds = RecalibratedClassifier(DummyClassifier(), intercept=float(np.log(2.0)))
+    >>> recalibrate_probabilities(twice_the_odds, np.array([0.5])).round(3).tolist()
+    [0.667]
+    """
+    log_odds = logit(np.clip(p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+    return np.asarray(expit(model.intercept + model.slope * log_odds), dtype=np.float64)
 
 
 def _base_log_odds(base: Any, X: ArrayLike) -> NDArray[np.float64]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from poi_predict.errors import ModelError
+from poi_predict.modeling.borrowing import links
 from poi_predict.modeling.borrowing.links import find_link
 
 NAMES = ("logit", "probit")
@@ -94,3 +95,23 @@ def test_flattening_gives_the_average_without_integration(name: str) -> None:
 def test_unknown_link_is_refused() -> None:
     with pytest.raises(ModelError, match=r'link must be "logit" or "probit"; "cauchit" is neither\.'):
         find_link("cauchit")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_averages_are_exact_however_near_to_nought(name: str) -> None:
+    link = find_link(name)
+    mean, variance = np.array([-25.0, -3.0, 0.0, 0.2, 25.0]), np.array([0.5, 4.0, 0.0, 1.0, 0.5])
+    likelier, less = link.average_both(mean, variance)
+    np.testing.assert_allclose(likelier + less, 1.0, rtol=1e-14)
+    np.testing.assert_allclose(less, link.average(-mean, variance), rtol=1e-12)
+    assert 0 < less[-1] < 1e-9
+    assert 0 < likelier[0] < 1e-9
+
+
+def test_the_logit_average_is_the_plain_sum_over_its_nodes() -> None:
+    rng = np.random.default_rng(0)
+    n = links.ROWS_AT_ONCE + 50
+    mean, variance = rng.normal(0, 6, n), rng.exponential(2.0, n)
+    mean[:40], variance[20:60] = rng.normal(0, 300, 40), rng.uniform(0, 1e5, 40)  # far out, and wider than is quick
+    plain = expit(mean[:, None] + np.sqrt(variance)[:, None] * links.NODES) @ links.NODE_WEIGHTS
+    np.testing.assert_allclose(find_link("logit").average(mean, variance), plain, rtol=1e-12)

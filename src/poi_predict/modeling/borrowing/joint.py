@@ -124,7 +124,7 @@ class JointFit:
         deviations = filled - self.centring
         acting = self.design.act(deviations, given)
         variance = compute_gap_variance(self.design, acting, spread, self.mean, self.covariance)
-        return WomanRows(self.design.rows(deviations, given), self._find_groups(values), variance)
+        return WomanRows(self.design.rows(deviations, given), self.find_groups(values), variance)
 
     def linear_moments(self, women: WomanRows) -> tuple[FloatArray, FloatArray]:
         """Return mean and variance of the linear predictor."""
@@ -141,7 +141,8 @@ class JointFit:
     def _centre_protocol(self, values: FloatArray) -> FloatArray:
         return np.where(np.isnan(values) & ~self.fillable, self.centring, values)
 
-    def _find_groups(self, values: FloatArray) -> NDArray[np.intp]:
+    def find_groups(self, values: FloatArray) -> NDArray[np.intp]:
+        """Return each woman's position among the deviations; `NEW_CENTRE` where her centre is not known."""
         if self.design.centre is None:
             return np.full(len(values), self.own_group, dtype=np.intp)
         first = len(self.groups) - len(self.centre_codes)

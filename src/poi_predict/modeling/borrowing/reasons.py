@@ -86,4 +86,5 @@ def attribute_log_odds(
 
 def _average_log_odds(link: Link, eta: FloatArray, variance: FloatArray) -> FloatArray:
     """Log-odds of the mean probability, finite where that probability is 1 to the last digit."""
-    return np.asarray(np.log(link.average(eta, variance)) - np.log(link.average(-eta, variance)), dtype=np.float64)
+    likelier, less = link.average_both(eta, variance)
+    return np.asarray(np.log(likelier) - np.log(less), dtype=np.float64)
