@@ -143,7 +143,15 @@ def compare_women(
             "known_here": known,
         }
     )
-    return ComparedWomen(compute_case_mix_from_summary(development, here), frame)
+    told = np.minimum(known * here.n_women, np.asarray(summary["known"]) * development.n_women) >= FEWEST_KNOWN - 0.5
+    return ComparedWomen(compute_case_mix_from_summary(_leave(development, told), _leave(here, told)), frame)
+
+
+def _leave(summary: CaseMixSummary, told: NDArray[np.bool_]) -> CaseMixSummary:
+    """Blank the columns that too few women of either cohort know: a mean that is not known is no difference."""
+    return CaseMixSummary(
+        summary.n_women, summary.columns, summary.mean * told, summary.covariance * np.outer(told, told)
+    )
 
 
 def _summarise(

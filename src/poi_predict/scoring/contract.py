@@ -24,6 +24,9 @@ REFERENCE = "from published aggregates; not for counselling"
 
 _Kind = TypeVar("_Kind")
 
+ADDED_LATER = frozenset({"women"})
+"""Fields that bundles of an earlier version lack; without them a bundle scores as it did, and knows less."""
+
 FEWEST_WOMEN = 20
 """Below so many observed values a percentile is one woman's value, and no range is kept."""
 
@@ -76,6 +79,9 @@ class Contract:
     development : mapping
         What `summarise_women` kept of the women of training: means, spreads and correlations. Empty where
         they were too few.
+    women : mapping
+        What `summarise_training` kept of the women of training for flags and for drift: shares, bins, protocols seen.
+        Empty where they were too few, in a model of published evidence alone, and in bundles of earlier versions.
     regimens : mapping
         ``settings`` and ``support`` of comparing regimens, as plain values; empty where the model reads nothing of the
         protocol.
@@ -112,6 +118,7 @@ class Contract:
     outcome_codebook: Mapping[str, Any] = field(default_factory=dict)
     outcome_columns: tuple[Mapping[str, Any], ...] = ()
     development: Mapping[str, Any] = field(default_factory=dict)
+    women: Mapping[str, Any] = field(default_factory=dict)
     regimens: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     brands: tuple[str, ...] = ()
@@ -155,6 +162,7 @@ class Contract:
                 outcome_codebook=dict(stored["outcome_codebook"]),
                 outcome_columns=tuple(dict(column) for column in stored["outcome_columns"]),
                 development=dict(stored["development"]),
+                women=dict(stored.get("women", {})),
                 regimens=dict(stored["regimens"]),
                 synthetic=_of_kind(bool, stored["synthetic"]),
                 brands=_texts(stored["brands"]),
@@ -314,7 +322,7 @@ def _check_fields(file: str, kind: type[Contract | Provenance], stored: Mapping[
             f'{file} must hold the fields this version knows and no other; "{name}" is not one'
             f"{suggest(name, known)}. {remedy}"
         )
-    for name in sorted(known - set(stored)):
+    for name in sorted(known - set(stored) - ADDED_LATER):
         raise BundleError(f'{file} must hold every field this version knows; "{name}" is missing. {remedy}')
 
 

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from poi_predict.cohort import Codebook, Fingerprint, InclusionRule, ReadingSettings
     from poi_predict.regimen import RegimenSettings, Support
 
-__all__ = ["PACKAGES", "add_centre", "add_outcome_terms", "add_regimens", "build_contract", "build_provenance"]
+__all__ = [
+    "PACKAGES",
+    "add_centre",
+    "add_outcome_terms",
+    "add_regimens",
+    "add_women",
+    "build_contract",
+    "build_provenance",
+]
 
 PACKAGES = ("poi-predict", "scikit-learn", "pandas", "numpy", "scipy", "firthmodels", "skops")
 CENTRE = "centre"
@@ -135,6 +143,19 @@ def add_regimens(contract: Contract, comparable: tuple[RegimenSettings, Support]
         return contract
     settings, support = comparable
     return replace(contract, regimens={"settings": settings.as_dict(), "support": support.as_dict()})
+
+
+def add_women(contract: Contract, women: Mapping[str, Any]) -> Contract:
+    """Add to a contract what flags and drift need of the women of training.
+
+    Parameters
+    ----------
+    contract : Contract
+        From `build_contract`.
+    women : mapping
+        From `summarise_training`.
+    """
+    return replace(contract, women=dict(women))
 
 
 def build_provenance(created: dt.date, study_sha256: str, fingerprint: Fingerprint, seed: int) -> Provenance:

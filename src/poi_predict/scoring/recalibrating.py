@@ -9,6 +9,7 @@ from poi_predict.modeling import recalibrate_pipeline
 from poi_predict.scoring.bundle import Bundle
 from poi_predict.scoring.case_mix import recalibrate_summary
 from poi_predict.scoring.contract import SYNTHETIC
+from poi_predict.scoring.drift import recalibrate_women
 from poi_predict.validation.recalibration_options import OPTIMISM_NOTE
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def recalibrate_bundle(
         contract=replace(
             contract,
             development=recalibrate_summary(contract.development, intercept, slope),
+            women=recalibrate_women(contract.women, contract.development, intercept, slope),
             synthetic=synthetic,
             brands=tuple(dict.fromkeys((*((SYNTHETIC,) if synthetic else ()), *contract.brands))),
         ),

@@ -186,7 +186,9 @@ class CaseMix:
         }
 
 
-def compute_case_mix_from_summary(development: CaseMixSummary, new: CaseMixSummary, level: float = 0.95) -> CaseMix:
+def compute_case_mix_from_summary(
+    development: CaseMixSummary, new: CaseMixSummary, level: float = 0.95, *, pooled: bool = False
+) -> CaseMix:
     """Compare a new cohort with the summary of the development cohort.
 
     The membership c-statistic uses the derived columns; the linear predictor is a combination of them.
@@ -197,6 +199,11 @@ def compute_case_mix_from_summary(development: CaseMixSummary, new: CaseMixSumma
         Of the same columns.
     level : float
         Confidence level.
+    pooled : bool
+        Suppose the same spread in both cohorts, each woman weighing the same, as Hotelling (1931,
+        doi:10.1214/aoms/1177732979) does. Then an interval of the membership c-statistic that leaves 0.5 out is a
+        test of no difference at all, which forty women and their rare indicators upset less; for cohorts that
+        differ in spread the estimate leans on that of the larger.
 
     Raises
     ------
@@ -219,7 +226,11 @@ def compute_case_mix_from_summary(development: CaseMixSummary, new: CaseMixSumma
         raise ValueError("both summaries must have the same columns in the same order")
     differences = tuple(_compare_column(development, new, place, level) for place in range(len(new.columns)))
     return CaseMix(
-        _estimate_membership(development, new, level), differences[0], differences[1:], development.n_women, new.n_women
+        _estimate_membership(development, new, level, pooled=pooled),
+        differences[0],
+        differences[1:],
+        development.n_women,
+        new.n_women,
     )
 
 
@@ -249,22 +260,25 @@ def _compare_spread(sd: FloatArray, n: FloatArray, level: float) -> Estimate:
     return Estimate(ratio, ratio / high, ratio / low, RATIO, level=level)
 
 
-def _estimate_membership(development: CaseMixSummary, new: CaseMixSummary, level: float) -> Estimate:
+def _estimate_membership(development: CaseMixSummary, new: CaseMixSummary, level: float, *, pooled: bool) -> Estimate:
     n = np.array([development.n_women, new.n_women], dtype=np.float64)
     if n.min() < 2:
         return Estimate.not_estimable(MEMBERSHIP, "one cohort has a single woman", level)
     covariances = [summary.covariance[1:, 1:] for summary in (development, new)]
     delta = new.mean[1:] - development.mean[1:]
-    mean_covariance = (covariances[0] + covariances[1]) / 2.0
-    root, separates = _whiten(mean_covariance, delta)
+    weights = (n - 1.0) / (n - 1.0).sum() if pooled else np.array([0.5, 0.5])
+    root, separates = _whiten(weights[0] * covariances[0] + weights[1] * covariances[1], delta)
     if separates:
         reason = "a combination of columns that varies in neither cohort differs between them: no interval"
         return Estimate(1.0, None, None, MEMBERSHIP, reason, level)
     k = root.shape[1]
     if k == 0:
         return Estimate.not_estimable(MEMBERSHIP, "no column varies", level)
-    per_woman = sum(float(np.trace(root.T @ c @ root)) / size for c, size in zip(covariances, n, strict=True)) / k
-    df = 4.0 / float((1.0 / (n - 1.0)).sum())
+    if pooled:
+        per_woman, df = float((1.0 / n).sum()), float(n.sum()) - 2.0
+    else:
+        per_woman = sum(float(np.trace(root.T @ c @ root)) / size for c, size in zip(covariances, n, strict=True)) / k
+        df = 4.0 / float((1.0 / (n - 1.0)).sum())
     if df - k + 1.0 <= 1.0:
         reason = f"{int(n.sum())} women are too few to compare {k} columns at once"
         return Estimate.not_estimable(MEMBERSHIP, reason, level)

@@ -64,7 +64,7 @@ def run_tasks(
     tasks : sequence
         Each carries its own data and random stream.
     n_jobs : int
-        Processes; 1 runs in this process, -1 uses every core.
+        Processes; 1 runs in this process, -1 uses every core, or inside `engines.open_training` every worker.
     on_done : callable, optional
         Called in this process, in task order, with each outcome as it arrives: a progress bar, a checkpoint.
     failures : tuple of exception types
@@ -83,7 +83,8 @@ def run_tasks(
             _run_one(function, index, task, failures) for index, task in enumerate(tasks)
         )
     else:
-        arriving = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")(
+        # No backend is named here: processes by default, or the cluster that `engines.open_training` has set.
+        arriving = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_run_one)(function, index, task, failures) for index, task in enumerate(tasks)
         )
     outcomes = []
