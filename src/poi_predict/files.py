@@ -1,14 +1,20 @@
 """Outputs that appear whole or not at all.
 
 What is written stands beside its target under a partial name until it is complete, and is then moved into
-place in one step, so that a run that stops half-way leaves nothing that looks finished.
+place in one step, so that a run that stops half-way leaves nothing that looks finished. A folder changes places with
+the one it replaces in one step where the system can (Linux, ``renameat2``); elsewhere the old one is set aside first,
+and whoever comes next after a kill between the two steps puts it back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import secrets
 import shutil
+import sys
+import time
 from typing import TYPE_CHECKING
 
 from poi_predict.errors import OutputError
@@ -17,7 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["check_folder_is_ours", "staged_file", "staged_folder"]
+__all__ = ["check_folder_is_ours", "recover_folder", "replace_folder", "staged_file", "staged_folder"]
+
+EXCHANGE, WORKING_FOLDER = 2, -100  # RENAME_EXCHANGE, AT_FDCWD of <linux/fs.h> and <fcntl.h>
+STALE_SECONDS = 24 * 60 * 60
 
 
 @contextlib.contextmanager
@@ -68,23 +77,79 @@ def staged_folder(target: Path, marker: str) -> Iterator[Path]:
     """
     check_folder_is_ours(target, marker)
     partial = _partial(target)
-    replaced = partial.with_name(partial.name + ".old")
     try:
         with _plain_words(target):
             partial.mkdir(parents=True)
             yield partial
-            if target.exists():
-                target.replace(replaced)
-            partial.replace(target)
+            replace_folder(partial, target, _aside(target))
     finally:
-        if replaced.exists() and not target.exists():
-            replaced.replace(target)
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(_aside(target), ignore_errors=True)
+
+
+def replace_folder(ready: Path, target: Path, aside: Path) -> None:
+    """Put a finished folder in the place of another, which is left under one of the two other names.
+
+    Parameters
+    ----------
+    ready : Path
+        The finished folder.
+    target : Path
+        Where it shall stand; there may be nothing, or a folder.
+    aside : Path
+        Where the old folder waits on systems that cannot let two folders change places in one step.
+
+    Raises
+    ------
+    OSError
+        If it cannot be moved; then the old folder stands.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     parent = Path(folder)
+    ...     for name in ("old", "new"):
+    ...         (parent / name).mkdir()
+    ...         _ = (parent / name / "model.txt").write_text(name)
+    ...     replace_folder(parent / "new", parent / "old", parent / "aside")
+    ...     (parent / "old" / "model.txt").read_text()
+    'new'
+    """
+    if not target.exists():
+        ready.replace(target)
+    elif not _exchange(ready, target):
+        shutil.rmtree(aside, ignore_errors=True)
+        target.replace(aside)
+        try:
+            ready.replace(target)
+        except OSError:
+            aside.replace(target)
+            raise
+
+
+def recover_folder(target: Path) -> None:
+    """Put back a folder that was set aside by a run which was killed before it could replace it.
+
+    Readers call it before they look: where a folder is missing, its older version may be waiting beside it.
+
+    Parameters
+    ----------
+    target : Path
+        An output folder, or a folder inside one.
+    """
+    for folder in (target.absolute().parent, target.absolute()):
+        aside = _aside(folder)
+        if not folder.exists() and aside.is_dir():
+            with _plain_words(folder):
+                aside.replace(folder)
 
 
 def check_folder_is_ours(target: Path, marker: str) -> None:
     """Refuse a target that is a file, or a folder with content that we did not write."""
+    recover_folder(target)
     if target.is_file():
         raise OutputError(f"The output must be a folder; {target.name} is a file. Name another folder.")
     if target.is_dir() and any(target.iterdir()) and not (target / marker).exists():
@@ -95,7 +160,33 @@ def check_folder_is_ours(target: Path, marker: str) -> None:
 
 
 def _partial(target: Path) -> Path:
-    return target.absolute().parent / f".{target.name}.partial-{secrets.token_hex(4)}"
+    """Return a new name beside the target, and clear what runs killed a day ago or longer left there."""
+    parent, prefix = target.absolute().parent, f".{target.name}.partial-"
+    with contextlib.suppress(OSError):
+        for left in (path for path in parent.iterdir() if path.name.startswith(prefix)):
+            if time.time() - left.stat().st_mtime < STALE_SECONDS:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+    return parent / f"{prefix}{secrets.token_hex(4)}"
+
+
+def _aside(target: Path) -> Path:
+    return target.absolute().parent / f".{target.name}.replaced"
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two folders change places in one step; False where system or file system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        exchange = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):  # an older C library
+        return False
+    paths = (os.fsencode(first), os.fsencode(second))
+    return bool(exchange(WORKING_FOLDER, paths[0], WORKING_FOLDER, paths[1], EXCHANGE) == 0)
 
 
 @contextlib.contextmanager

@@ -4,44 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poi_predict.errors import OutputError
+import pandas as pd
+import pyarrow as pa
+
 from poi_predict.files import staged_file
-from poi_predict.naming import suggest
+from poi_predict.scoring.output import check_table_suffix, neutralise, write_xlsx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
-
-    from poi_predict.scoring.batch import Scored
-
-__all__ = ["check_table_suffix", "rejected_path", "write_scored", "write_table", "write_whole_table"]
-
-SUFFIXES = (".csv", ".tsv", ".xlsx", ".parquet")
-
-
-def rejected_path(out: Path) -> Path:
-    """Return where the rejected rows of scores written to `out` go.
-
-    >>> from pathlib import Path
-    >>> rejected_path(Path("scores.csv")).name
-    'scores.csv.rejected.csv'
-    """
-    return out.with_name(out.name + ".rejected.csv")
-
-
-def write_scored(scored: Scored, out: Path) -> None:
-    """Write the scores to `out` and the rejected rows beside them.
-
-    Raises
-    ------
-    OutputError
-        If the suffix is unknown or the folder cannot be written; then neither file appears.
-    """
-    check_table_suffix(out)
-    with staged_file(rejected_path(out)) as rejected, staged_file(out) as scores:
-        write_table(scored.rejected, rejected, ".csv")
-        write_table(scored.scores, scores, out.suffix.lower())
+__all__ = ["check_table_suffix", "write_table", "write_whole_table"]
 
 
 def write_whole_table(frame: pd.DataFrame, out: Path) -> None:
@@ -57,23 +29,24 @@ def write_whole_table(frame: pd.DataFrame, out: Path) -> None:
         write_table(frame, partial, out.suffix.lower())
 
 
-def check_table_suffix(path: Path) -> None:
-    """Refuse a suffix that names no known kind of table."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OutputError(
-            f"A table is written as {', '.join(SUFFIXES)} by its suffix; "
-            f'"{suffix or path.name}" is none of them{suggest(suffix, SUFFIXES)}.'
-        )
-
-
 def write_table(frame: pd.DataFrame, path: Path, suffix: str) -> None:
-    """Write a frame in the format that a suffix names."""
+    """Write a frame in the format that a suffix names; no text of it runs as a formula in a spreadsheet.
+
+    In CSV and TSV a text that would gets a leading apostrophe; XLSX and Parquet keep it exactly, as text.
+    """
     if suffix == ".parquet":
         frame.to_parquet(path, index=False)
     elif suffix == ".xlsx":
-        with path.open("wb") as file:
-            frame.to_excel(file, index=False, engine="openpyxl")
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        write_xlsx(path, table.column_names, [table])
     else:
         separator = "\t" if suffix == ".tsv" else ","
-        frame.to_csv(path, index=False, sep=separator, encoding="utf-8", lineterminator="\n")
+        safe = frame.apply(_neutralised)
+        safe.to_csv(path, index=False, sep=separator, encoding="utf-8", lineterminator="\n")
+
+
+def _neutralised(column: pd.Series) -> pd.Series:
+    if not (pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_object_dtype(column.dtype)):
+        return column
+    texts, n_changed = neutralise(pa.array(column, from_pandas=True))
+    return pd.Series(texts.to_pylist(), index=column.index, dtype=column.dtype) if n_changed else column
