@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,13 @@ from poi_predict.scoring.case_mix import ComparedWomen, compare_women
 from poi_predict.scoring.contract import REFERENCE
 from poi_predict.scoring.external import LabelledCohort, read_labelled_cohort
 from poi_predict.scoring.recalibrating import HISTORY, recalibrate_bundle
-from poi_predict.tracking import read_registered_bundle
+from poi_predict.tracking import join_validations, read_registered_bundle, read_validations, track_validation
 from poi_predict.validation.external import ExternalAssessment, assess_external
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from poi_predict.tracking import TrackedUse
 
 __all__ = ["ExternalValidation", "validate"]
 
@@ -56,6 +61,10 @@ class ExternalValidation:
     synthetic : bool
         Whether the model or the women are made up.
     folder : Path
+    history : tuple of mapping
+        Validations of the same model on record, in order, this one the last; empty where none was looked for.
+    tracked : TrackedUse or None
+        Where it was recorded.
     """
 
     study: str
@@ -66,6 +75,8 @@ class ExternalValidation:
     warnings: tuple[str, ...]
     synthetic: bool
     folder: Path
+    history: tuple[Mapping[str, Any], ...] = ()
+    tracked: TrackedUse | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -93,6 +104,7 @@ class ExternalValidation:
                 "rules": rejected.drop(columns="message").to_dict("records"),
             },
             "warnings": list(self.warnings),
+            "history": list(self.history),
         }
 
     def lines(self) -> list[str]:
@@ -106,6 +118,7 @@ class ExternalValidation:
             f"  {self.verdict}",
             *(f"  Warning: {warning}" for warning in self.warnings),
             f"  Written to {self.folder}/: {', '.join(self.outputs)}",
+            *((f"  {self.tracked.line()}",) if self.tracked is not None else ()),
         ]
 
 
@@ -116,6 +129,7 @@ def validate(
     *,
     allow_synthetic: bool = False,
     created: dt.date | None = None,
+    track: bool | None = None,
 ) -> ExternalValidation:
     """Judge a stored model on another cohort, and offer it recalibrated as new bundles.
 
@@ -131,16 +145,22 @@ def validate(
         Let a model made from synthetic women be judged on real ones.
     created : date, optional
         The date written into the outputs; today by default.
+    track : bool, optional
+        Whether it is recorded in MLflow, as a run of its own and on the history of the model's run, and the report
+        looks back at earlier validations of the model. By default if the model comes from the registry.
 
     Raises
     ------
     PoiPredictError
-        If the model, the cohort or the output is at fault; nothing half-written is left.
+        If the model, the cohort or the output is at fault; nothing half-written is left. If the store fails once
+        they are written, the outputs are complete.
     """
     check_folder_is_ours(out, MARKER)
     place = read_registered_bundle(model) if model.startswith("models:/") else Path(model)
     _check_apart(place, out)
     bundle = read_bundle(place)
+    is_tracked = model.startswith("models:/") if track is None else track
+    earlier = read_validations(bundle.digest, bundle.contract.study) if is_tracked else []
     labelled = read_labelled_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
     analysis = labelled.analysis
     columns = [name for name in bundle.contract.input_columns if name in analysis.data]
@@ -158,17 +178,29 @@ def validate(
         folder=out,
     )
     day = (created or dt.datetime.now(tz=dt.UTC).date()).isoformat()
-    record = {"created": day, "model_sha256": bundle.digest} | validation.as_dict()
-    with staged_folder(out, MARKER) as staged:
-        (staged / REPORT).write_text(_report(bundle, validation, p, day), encoding="utf-8")
+    record = json.loads(_json({"created": day, "model_sha256": bundle.digest} | validation.as_dict()))
+    if is_tracked:
+        validation = replace(validation, history=join_validations(earlier, record))
+        record["history"] = list(validation.history)
+    page = _report(bundle, validation, p, day)
+    _write(bundle, validation, record, page)
+    if not is_tracked:
+        return validation
+    return replace(validation, tracked=track_validation(model, bundle.contract.study, record, page))
+
+
+def _write(bundle: Bundle, validation: ExternalValidation, record: Mapping[str, Any], page: str) -> None:
+    """Write report, figures, rejected rows and the recalibrated models on offer, all or none."""
+    alone = {key: value for key, value in record.items() if key != "history"}  # the recalibrated one is a new model
+    with staged_folder(validation.folder, MARKER) as staged:
+        (staged / REPORT).write_text(page, encoding="utf-8")
         (staged / MARKER).write_text(_json(record), encoding="utf-8")
-        if labelled.n_rejected:
-            labelled.rejected.to_csv(staged / REJECTED, index=False, lineterminator="\n")
-        for option in found.options:
+        if validation.labelled.n_rejected:
+            validation.labelled.rejected.to_csv(staged / REJECTED, index=False, lineterminator="\n")
+        for option in validation.assessment.options:
             if option.is_offered:
-                mended = recalibrate_bundle(bundle, option, record, synthetic=validation.synthetic)
+                mended = recalibrate_bundle(bundle, option, alone, synthetic=validation.synthetic)
                 write_bundle(mended, staged / FOLDERS[option.kind])
-    return validation
 
 
 def _check_apart(model: Path, out: Path) -> None:
@@ -246,7 +278,12 @@ def _report(bundle: Bundle, validation: ExternalValidation, p: np.ndarray, day: 
         weights_note=_weights_note(labelled),
     )
     content = build_external_content(
-        text, women, validation.assessment, synthetic=validation.synthetic, warnings=validation.warnings
+        text,
+        women,
+        validation.assessment,
+        synthetic=validation.synthetic,
+        warnings=validation.warnings,
+        history=validation.history,
     )
     return render_external_report(content)
 
@@ -263,7 +300,7 @@ def _weights_note(labelled: LabelledCohort) -> str:
     )
 
 
-def _json(content: dict[str, Any]) -> str:
+def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -12,121 +13,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure as Picture
 
-from poi_predict.cohort import read_codebook
 from poi_predict.errors import StudyError, TrackingError
-from poi_predict.features import FeatureSettings, build_features, input_columns
-from poi_predict.modeling import build_pipeline, fit_model
 from poi_predict.scoring.batch import score_frame
-from poi_predict.scoring.bundle import Bundle, read_bundle, write_bundle
-from poi_predict.scoring.contract import Contract, Provenance
-from poi_predict.tracking import mlflow_store
+from poi_predict.scoring.bundle import read_bundle
+from poi_predict.tracking import mlflow_session, mlflow_store
+from poi_predict.tracking.artifacts import write_artifacts
 from poi_predict.tracking.mlflow_store import read_registered_bundle, record_training, serve_ui
 from poi_predict.tracking.records import (
-    Dataset,
     Figure,
     Metric,
     Param,
     RunRecord,
     Table,
-    TrainingEvidence,
-    build_training_record,
 )
 from poi_predict.tracking.settings import TrackedRun, TrackingSettings, tracking_address
+from tracked import PREDICTORS, make_run, make_women
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREDICTORS = ("age", "fsh", "amh", "aetiology")
-CANARY = "WOMAN-7Q4"
-
-
-def make_women(n: int = 60) -> pd.DataFrame:
-    rng = np.random.default_rng(4)
-    return pd.DataFrame(
-        {
-            "age": rng.uniform(22, 40, n),
-            "fsh": rng.lognormal(4, 0.4, n),
-            "amh": rng.lognormal(-2, 0.5, n),
-            "amh__below": rng.random(n) < 0.5,
-            "aetiology": pd.Series(rng.choice(["idiopathic", "surgical"], n), dtype="str"),
-        }
-    )
-
-
-def make_bundle() -> Bundle:
-    codebook, X = read_codebook(), make_women()
-    y = np.arange(len(X)) % 2
-    features = build_features(codebook, FeatureSettings(predictors=PREDICTORS))
-    pipeline = build_pipeline("ridge", features, monotone={}, random_state=0)
-    refits = []
-    for start in range(3):
-        rows = np.arange(start, len(X))
-        refits.append(fit_model(pipeline, X.iloc[rows].reset_index(drop=True), y[rows], np.ones(len(rows))))
-    return Bundle(
-        pipeline=fit_model(pipeline, X, y, np.ones(len(X))),
-        refits=tuple(refits),
-        contract=Contract(
-            study="menses_12m",
-            predictors=PREDICTORS,
-            input_columns=tuple(input_columns(codebook, PREDICTORS)),
-            codebook=codebook.subset(PREDICTORS).as_dict(),
-            synthetic=True,
-        ),
-        assessment={},
-        provenance=Provenance("2026-11-22", "3.11", {}, None, "5e", "da", len(X), 6, 7),
-        card="# Card",
-    )
-
-
-def make_run(**settings: Any) -> RunRecord:
-    found = {"estimate": 0.71, "ci_low": 0.62, "ci_high": 0.80, "apparent": 0.77, "method": "DeLong"}
-    picture = Picture(figsize=(2, 2))
-    picture.subplots().plot([0, 1], [0, 1])
-    return build_training_record(
-        TrainingEvidence(
-            assessment={
-                "study": "menses_12m",
-                "n": 60,
-                "events": 30,
-                "candidates": {"prevalence": {"c_statistic": found}, "ridge": {"c_statistic": found}},
-                "primary": "ridge",
-                "champion": "ridge",
-                "warnings": [],
-            },
-            settings=settings or {"endpoint": {"horizon_months": 12}},
-            dataset=Dataset("cohort.csv", "da" * 32, 60, 6),
-            tables={"attrition": pd.DataFrame({"step": ["read"], "excluded_rows": [0]})},
-            figures={"calibration": picture},
-            report="<h1>Menses resumption</h1>",
-            verdict="The model tells responders from the others modestly.",
-            brands=("SYNTHETIC",),
-        )
-    )
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tracking")
-    write_bundle(make_bundle(), folder / "bundle")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def uri(place: Path) -> str:
-    return f"sqlite:///{place / 'mlflow.db'}"
-
-
-@pytest.fixture(scope="module")
-def tracked(place: Path, uri: str) -> TrackedRun:
-    settings = TrackingSettings("menses_12m", tracking_uri=uri)
-    return record_training(make_run(), place / "bundle", settings, promote=True)
-
 
 @pytest.fixture
 def client(uri: str, tracked: TrackedRun) -> Iterator[Any]:
-    with mlflow_store._store(uri) as opened:
+    with mlflow_session.open_store(uri) as opened:
         yield opened
 
 
@@ -187,7 +97,7 @@ def test_a_registered_bundle_is_copied_where_asked(tracked: TrackedRun, place: P
 
 
 def served(uri: str, tracked: TrackedRun) -> Any:
-    with mlflow_store._store(uri):
+    with mlflow_session.open_store(uri):
         from mlflow.pyfunc import load_model  # noqa: PLC0415
 
         return load_model(tracked.uri)
@@ -237,7 +147,7 @@ def test_a_model_that_is_not_promoted_leaves_the_older_champion(place: Path, uri
     first = record_training(make_run(), place / "bundle", settings, promote=True)
     second = record_training(make_run(), place / "bundle", settings, promote=False)
     assert (second.alias, second.uri) == (None, f"models:/menses_again/{second.version}")
-    with mlflow_store._store(settings.uri) as client:
+    with mlflow_session.open_store(settings.uri) as client:
         champion = client.get_model_version_by_alias("menses_again", "champion")
         assert str(champion.version) == first.version
 
@@ -246,7 +156,7 @@ def test_more_settings_than_one_request_takes_are_all_recorded(place: Path, uri:
     items = (*(Param(f"setting_{i}", str(i)) for i in range(230)), Metric("n", 1.0))
     settings = TrackingSettings("menses_12m", tracking_uri=uri)
     recorded = record_training(RunRecord("many", items), place / "bundle", settings, promote=False)
-    with mlflow_store._store(uri) as client:
+    with mlflow_session.open_store(uri) as client:
         assert len(client.get_run(recorded.run_id).data.params) == 230
 
 
@@ -260,9 +170,9 @@ class BrokenPicture:
 def test_a_recording_that_fails_half_way_is_marked_and_said(place: Path, uri: str, tracked: TrackedRun) -> None:
     broken = RunRecord("half", (Figure("figures/broken.png", BrokenPicture()),), (RunRecord("child", ()),))
     settings = TrackingSettings("menses_12m", registered_model="never", tracking_uri=uri)
-    with pytest.raises(TrackingError, match=r"No space left on device.*train without tracking"):
+    with pytest.raises(TrackingError, match=r"No space left on device.*go on without tracking"):
         record_training(broken, place / "bundle", settings, promote=True)
-    with mlflow_store._store(uri) as client:
+    with mlflow_session.open_store(uri) as client:
         runs = client.search_runs([tracked.experiment_id])
         status = {run.info.run_name: run.info.status for run in runs}
         assert (status["half"], status["child"]) == ("FAILED", "FINISHED")
@@ -275,7 +185,7 @@ def test_an_interrupted_recording_is_marked_as_killed(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mlflow_store, "_register", interrupt)
+    monkeypatch.setattr(mlflow_store, "register_bundle", interrupt)
     with pytest.raises(KeyboardInterrupt):
         record_training(
             RunRecord("interrupted", ()),
@@ -283,7 +193,7 @@ def test_an_interrupted_recording_is_marked_as_killed(
             TrackingSettings("menses_12m", tracking_uri=uri),
             promote=True,
         )
-    with mlflow_store._store(uri) as client:
+    with mlflow_session.open_store(uri) as client:
         runs = client.search_runs([tracked.experiment_id])
         assert {run.info.status for run in runs if run.info.run_name == "interrupted"} == {"KILLED"}
 
@@ -330,6 +240,19 @@ def test_recording_says_nothing_and_leaves_no_setting_behind(tmp_path: Path, pla
         assert store.execute("select count(*) from runs").fetchone() == (2,)
 
 
+def test_a_visit_leaves_the_environment_as_it_was(
+    uri: str, tracked: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for address in (f"sqlite:///{tmp_path / 'first.db'}", f"sqlite:///{tmp_path / 'second.db'}", None):
+        if address is None:
+            monkeypatch.delenv("MLFLOW_TRACKING_URI")
+        else:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        read_registered_bundle(tracked.uri, tracking_uri=uri)
+        assert os.environ.get("MLFLOW_TRACKING_URI") == address
+        assert tracking_address() == address or address is None
+
+
 def test_importing_the_room_imports_no_mlflow() -> None:
     code = "import sys, poi_predict.tracking; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -369,5 +292,5 @@ def test_the_pages_are_served_on_this_machine_only(monkeypatch: pytest.MonkeyPat
 
 def test_a_table_is_stored_as_it_is(tmp_path: Path) -> None:
     frame = pd.DataFrame({"step": ["read"], "remaining_rows": [60]})
-    mlflow_store.write_artifacts([Table("tables/attrition.csv", frame)], tmp_path)
+    write_artifacts([Table("tables/attrition.csv", frame)], tmp_path)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables" / "attrition.csv"), frame)

@@ -11,6 +11,7 @@ from poi_predict.report.content import (
     SectionTable,
     empty_frame,
 )
+from poi_predict.report.drift import render_drift_report
 from poi_predict.report.page import render_model_card, render_patient_page, render_report
 from poi_predict.report.patient import build_patient_content
 from poi_predict.report.training import StudyText, build_report_content
@@ -26,6 +27,7 @@ __all__ = [
     "build_patient_content",
     "build_report_content",
     "empty_frame",
+    "render_drift_report",
     "render_model_card",
     "render_patient_page",
     "render_report",

@@ -10,10 +10,11 @@ import numpy as np
 from poi_predict.report import tables
 from poi_predict.report.external_sections import build_sections, show_figure
 from poi_predict.report.formatting import format_number, format_percent
+from poi_predict.report.history import build_history_section
 from poi_predict.report.page import make_environment, view_section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -159,6 +160,7 @@ def build_external_content(
     *,
     synthetic: bool,
     warnings: tuple[str, ...],
+    history: Sequence[Mapping[str, Any]] = (),
 ) -> ExternalContent:
     """Fill the report of an external validation.
 
@@ -170,7 +172,11 @@ def build_external_content(
     synthetic : bool
         Whether the model or these women are made up.
     warnings : tuple of str
+    history : sequence of mapping
+        Validations of the same model on record, this one the last; nothing is said of a single one.
     """
+    performance, *others = build_sections(text, women, found)
+    over_time = (build_history_section(history),) if len(history) > 1 else ()
     heading, kind = HEADINGS[found.verdict]
     rate = float(np.average(women.y_true, weights=women.weight))
     return ExternalContent(
@@ -189,7 +195,7 @@ def build_external_content(
             _fact(found, "o_e_ratio", "Observed : expected"),
         ),
         attrition=women.attrition,
-        sections=build_sections(text, women, found),
+        sections=(performance, *over_time, *others),
         weights_note=women.weights_note,
         warnings=warnings,
         provenance=text.provenance,

@@ -34,6 +34,9 @@ WOMEN = {True: "the women of training", False: "the women in published cohorts"}
 FLAG_WORDS = {
     "missing": "{label} is not known; it was filled in from the other variables.",
     "outside_training": "{label} lies outside what 95 % of {women} had; the model extrapolates.",
+    "far_combination": "Her values together are unlike those of nearly all {women}; the model extrapolates.",
+    "too_much_missing": "So much about her is not known that this says more of {women} than of her.",
+    "protocol_not_seen": "No woman behind this model had this cell source, this route, or both together.",
 }
 
 
@@ -163,5 +166,6 @@ def _flags(flags: str, codebook: Codebook, women: str) -> tuple[str, ...]:
     for flag in filter(None, flags.split(";")):
         kind, _, name = flag.partition(":")
         if kind in FLAG_WORDS:
-            said.append(FLAG_WORDS[kind].format(label=codebook[name].label, women=women))
+            label = codebook[name].label if name else ""
+            said.append(FLAG_WORDS[kind].format(label=label, women=women))
     return tuple(said)

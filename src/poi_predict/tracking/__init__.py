@@ -17,8 +17,11 @@ from poi_predict.tracking.records import (
     TrainingEvidence,
     build_training_record,
 )
+from poi_predict.tracking.scoring import track_scoring
 from poi_predict.tracking.settings import TrackedRun, TrackingSettings
 from poi_predict.tracking.training import track_training
+from poi_predict.tracking.uses import TrackedUse
+from poi_predict.tracking.validation import join_validations, read_validations, track_validation
 
 __all__ = [
     "Dataset",
@@ -32,11 +35,16 @@ __all__ = [
     "Tag",
     "Text",
     "TrackedRun",
+    "TrackedUse",
     "TrackingSettings",
     "TrainingEvidence",
     "build_training_record",
+    "join_validations",
     "read_registered_bundle",
+    "read_validations",
     "record_training",
     "serve_ui",
+    "track_scoring",
     "track_training",
+    "track_validation",
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["render_candidate_note", "render_training_note"]
+__all__ = ["render_candidate_note", "render_scoring_note", "render_training_note", "render_validation_note"]
 
 METRIC_WORDS = {
     "c_statistic": "c-statistic",
@@ -77,6 +77,34 @@ def render_candidate_note(
         if found.get("estimate") is None and found.get("reason"):
             estimate = f"not estimable: {found['reason']}"
         lines.append(f"| {_words(name)} | {estimate} | {_number(found.get('apparent'))} |")
+    return "\n".join(lines)
+
+
+def render_scoring_note(summary: Mapping[str, Any]) -> str:
+    """Render the note of a scored cohort: brand, rows, what the drift comparison says."""
+    rows, drift = summary["rows"], summary.get("drift") or {}
+    lines = [
+        *_brand_lines(tuple(summary["brands"])),
+        *([f"**{drift['message']}**", ""] if drift.get("message") else []),
+        f"{rows['read']} rows read = {rows['scored']} scored + {rows['rejected']} rejected.",
+        "",
+        "Open `drift.html` under *Artifacts* for the whole story.",
+    ]
+    return "\n".join(lines)
+
+
+def render_validation_note(record: Mapping[str, Any], metrics: Sequence[str]) -> str:
+    """Render the note of an external validation: brand, verdict, main metrics with their intervals."""
+    lines = [
+        *_brand_lines(("SYNTHETIC",) if record["synthetic"] else ()),
+        f"**{record['verdict']}**",
+        "",
+        "| Metric | Estimate (95 % CI) |",
+        "|---|---|",
+        *(f"| {_words(name)} | {_interval(record['metrics'].get(name, {}))} |" for name in metrics),
+        "",
+        "Open `report.html` under *Artifacts* for the whole story.",
+    ]
     return "\n".join(lines)
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "Text",
     "TrainingEvidence",
     "build_training_record",
+    "list_metric_items",
 ]
 
 LONGEST_VALUE = 5_000
@@ -215,7 +216,7 @@ def build_training_record(evidence: TrainingEvidence) -> RunRecord:
                 Tag("role", _role(candidate, assessment)),
                 *_brand_tags(evidence.brands),
                 Param("candidate", candidate),
-                *_metric_items(metrics),
+                *list_metric_items(metrics),
             ),
             note=render_candidate_note(candidate, _role(candidate, assessment), metrics, evidence.brands),
         )
@@ -244,7 +245,7 @@ def _training_items(evidence: TrainingEvidence) -> Iterator[Item]:
         yield Param(name, value)
     yield Metric("n", float(assessment["n"]))
     yield Metric("events", float(assessment["events"]))
-    yield from _metric_items(assessment["candidates"].get(assessment["primary"], {}))
+    yield from list_metric_items(assessment["candidates"].get(assessment["primary"], {}))
     regimens = assessment.get("regimens") or {}
     for name, number in count_regimens(regimens):
         yield Metric(name, number)
@@ -257,7 +258,8 @@ def _training_items(evidence: TrainingEvidence) -> Iterator[Item]:
         yield Text("report.html", evidence.report)
 
 
-def _metric_items(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric | Tag]:
+def list_metric_items(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric | Tag]:
+    """Yield each metric with its interval; one that cannot be estimated is a tag that says why."""
     for name, found in metrics.items():
         if not _is_number(found.get("estimate")):
             yield Tag(f"not_estimable.{name}", found.get("reason") or "the data do not suffice")
