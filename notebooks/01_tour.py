@@ -17,9 +17,12 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+import pandas as pd
+
+from poi_predict.batch_scoring import ScoringOptions, score
 from poi_predict.study import read_study
 from poi_predict.validation import ValidationSettings
-from poi_predict.workflow import check, score, simulate, train
+from poi_predict.workflow import check, simulate, train
 
 folder = Path(tempfile.mkdtemp())
 cohort = folder / "cohort.csv"
@@ -91,6 +94,6 @@ explanation.summary().round(3)
 print("\n".join(run.lines()))
 
 # %%
-scored = score(str(folder / "model" / "bundle"), cohort, folder / "scores.csv", reasons=2)
-print("\n".join(scored.lines(Path("scores.csv"))))
-scored.scores.drop(columns="patient_id").head().round(3)
+scored = score(str(folder / "model" / "bundle"), cohort, folder / "scores.csv", ScoringOptions(reasons=2))
+print("\n".join(line.replace(f"{folder}/", "") for line in scored.lines()))
+pd.read_csv(folder / "scores.csv").drop(columns="patient_id").head().round(3)

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from poi_predict.batch_scoring import score
 from poi_predict.modeling import Checkpoint
 from poi_predict.modeling.checkpoint import Stage
 from poi_predict.progress import Listener
 from poi_predict.study import Study, read_study
-from poi_predict.workflow import develop, score, train
+from poi_predict.workflow import develop, train
 from support import CREATED
 
 
@@ -247,4 +248,4 @@ def test_a_small_model_asks_for_few_variables(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "own.csv").drop(columns=["z", "done"])
     table.to_csv(tmp_path / "new.csv", index=False)
     scored = score(str(tmp_path / "out" / "bundle"), tmp_path / "new.csv", tmp_path / "scores.csv")
-    assert len(scored.scores) == 60
+    assert scored.n_scored == 60

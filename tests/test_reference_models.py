@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.special import logit
 
+from poi_predict.batch_scoring import ScoringOptions, score
 from poi_predict.cohort import read_codebook
 from poi_predict.evidence import read_field
 from poi_predict.explain import explain_predictions
@@ -21,7 +22,6 @@ from poi_predict.report.borrowed_words import NOT_FOR_COUNSELLING
 from poi_predict.scoring import Bundle, read_bundle, read_scoring_cohort, score_frame
 from poi_predict.scoring.contract import REFERENCE
 from poi_predict.study import read_study
-from poi_predict.workflow import score
 from support import ROOT
 
 FILES = {
@@ -141,8 +141,8 @@ def test_ranges_are_those_of_the_women_of_the_field(bundle: Bundle) -> None:
 
 def test_it_scores_a_cohort_and_marks_every_row(study: str, demo_cohort: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.csv"
-    scored = score(str(tracked(study)), demo_cohort, out, reasons=3)
-    assert f"The model that scored them is {REFERENCE}." in scored.lines(out)
+    scored = score(str(tracked(study)), demo_cohort, out, ScoringOptions(reasons=3))
+    assert f"The model that scored them is {REFERENCE}." in scored.lines()
     rows = pd.read_csv(out)
     assert len(rows) + scored.n_rejected == scored.n_rows > 150
     assert rows["flags"].str.startswith("reference_model").all()

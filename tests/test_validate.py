@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from poi_predict.batch_scoring import ScoringOptions, score
 from poi_predict.cli import main
 from poi_predict.errors import BundleError, CohortError, OutputError
 from poi_predict.explain import explain_predictions
@@ -22,7 +23,7 @@ from poi_predict.scoring import read_bundle, write_bundle
 from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.packing import add_outcome_terms
 from poi_predict.study import Study, read_study
-from poi_predict.workflow import score, simulate, train
+from poi_predict.workflow import simulate, train
 from support import CREATED, ROOT, quicken
 
 OUTCOME, MONTH, FOLLOW_UP = "Menses resumed", "Months to menses", "Follow-up (months)"
@@ -69,9 +70,14 @@ def read_table(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype=str)
 
 
+def read_scores(model: Path, cohort: Path, out: Path, options: ScoringOptions | None = None) -> pd.DataFrame:
+    score(str(model), cohort, out, options)
+    return pd.read_csv(out, dtype={"patient_id": str})
+
+
 def write_outcomes(cohort: Path, model: Path, out: Path, shift: float) -> Path:
     """The same women with outcomes drawn from the model's own log-odds plus a shift."""
-    p = score(str(model), cohort, out.with_suffix(".scores.csv")).scores["p_response"].to_numpy(dtype=float)
+    p = read_scores(model, cohort, out.with_suffix(".scores.csv"))["p_response"].to_numpy(dtype=float)
     rng = np.random.default_rng(8)
     event = rng.random(len(p)) < expit(logit(p) + shift)
     table = read_table(cohort)
@@ -158,8 +164,8 @@ def test_a_recalibrated_bundle_is_a_whole_model(
     assert after.contract.predictors == before.contract.predictors
     assert len(after.refits) == len(before.refits) > 0
     place = validated / f"recalibrated-{kind.replace('_', '-')}"
-    old = score(str(model), other_cohort, tmp_path / "old.csv").scores
-    new = score(str(place), other_cohort, tmp_path / "new.csv", reasons=2).scores
+    old = read_scores(model, other_cohort, tmp_path / "old.csv")
+    new = read_scores(place, other_cohort, tmp_path / "new.csv", ScoringOptions(reasons=2))
     # A percentile between two refits is a mean of probabilities, so an interval is only nearly moved with them.
     for column, tolerance in (("p_response", 1e-9), ("ci_low", 0.1), ("ci_high", 0.1)):
         expected = applied["intercept"] + applied["slope"] * logit(old[column].to_numpy(dtype=float))
@@ -250,7 +256,7 @@ def test_scoring_still_ignores_the_outcome(model: Path, other_cohort: Path, tmp_
     scored = score(str(model), tmp_path / "odd.csv", tmp_path / "scores.csv")
     assert scored.n_rejected == 0
     table.drop(columns=[OUTCOME, MONTH, FOLLOW_UP]).to_csv(tmp_path / "none.csv", index=False)
-    assert score(str(model), tmp_path / "none.csv", tmp_path / "scores.csv").n_rows == 400
+    assert score(str(model), tmp_path / "none.csv", tmp_path / "none.scores.csv").n_rows == 400
 
 
 REFUSALS = {

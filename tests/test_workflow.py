@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from poi_predict.batch_scoring import ScoringOptions, score
 from poi_predict.errors import BundleError, CohortError, OutputError
 from poi_predict.one_woman import explain_patient
 from poi_predict.study import Study, read_study
-from poi_predict.workflow import check, develop, score, simulate, train
+from poi_predict.workflow import check, develop, simulate, train
 from support import CREATED, ROOT, quicken
 
 METRICS = {"c_statistic", "brier", "log_loss", "calibration_in_the_large", "calibration_slope"}
@@ -74,7 +75,7 @@ def test_scores_keep_order_identifiers_and_count(trained: Path, demo_cohort: Pat
     table["Patient ID"] = [f"0{i:04d}" for i in range(len(table))]
     cohort = tmp_path / "new.csv"
     table.to_csv(cohort, index=False)
-    scored = score(str(trained / "bundle"), cohort, tmp_path / "scores.csv", reasons=3)
+    scored = score(str(trained / "bundle"), cohort, tmp_path / "scores.csv", ScoringOptions(reasons=3))
     scores = pd.read_csv(tmp_path / "scores.csv", dtype={"patient_id": str})
     rejected = pd.read_csv(tmp_path / "scores.csv.rejected.csv")
     assert len(scores) + rejected["row"].nunique() == len(table) == scored.n_rows
@@ -108,7 +109,8 @@ def test_a_synthetic_model_scores_real_women_only_when_told_to(
     with pytest.raises(BundleError, match="SYNTHETIC"):
         score(str(trained / "bundle"), real, tmp_path / "scores.csv")
     assert not (tmp_path / "scores.csv").exists()
-    assert score(str(trained / "bundle"), real, tmp_path / "scores.csv", allow_synthetic=True).n_rows == 200
+    allowed = ScoringOptions(allow_synthetic=True)
+    assert score(str(trained / "bundle"), real, tmp_path / "scores.csv", allowed).n_rows == 200
 
 
 def test_a_failed_scoring_leaves_nothing(trained: Path, demo_cohort: Path, tmp_path: Path) -> None:
@@ -185,8 +187,8 @@ def test_real_data_go_the_whole_way(name: str, shared_datasets: Path, tmp_path: 
     cohort = shared_datasets / f"{name}.csv"
     run = train(study, cohort, tmp_path / name, n_jobs=1, track=False, created=CREATED)
     assert not run.training.assessment.synthetic
-    scored = score(str(tmp_path / name / "bundle"), cohort, tmp_path / "scores.csv", reasons=2)
-    assert len(scored.scores) == scored.n_rows
+    scored = score(str(tmp_path / name / "bundle"), cohort, tmp_path / "scores.csv", ScoringOptions(reasons=2))
+    assert scored.n_scored == scored.n_rows
 
 
 def test_ovarian_response_reaches_its_floor(shared_datasets: Path) -> None:

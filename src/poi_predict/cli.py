@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 EXIT_INPUT, EXIT_DEFECT, EXIT_INTERRUPTED = 2, 1, 130
-INTERRUPTED = "Interrupted; nothing half-written was left. The same training goes on where it stopped."
+INTERRUPTED = (
+    "Interrupted; nothing half-written was left. The same training goes on where it stopped, "
+    "and a scoring does with --resume."
+)
 
 app = typer.Typer(
     name="poi-predict",
@@ -38,6 +41,14 @@ StudyOption = Annotated[
 ]
 CohortOption = Annotated[Path, typer.Option("--cohort", "-c", help="The clinic's table: CSV, TSV, XLSX or Parquet.")]
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="A bundle folder, or models:/name@alias.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Processes or threads; -1 uses every core.")]
+EngineOption = Annotated[
+    str | None,
+    typer.Option("--engine", help="A Dask scheduler, tcp://host:8786 [this machine]; needs poi-predict[dask]."),
+]
+TrackOption = Annotated[
+    bool | None, typer.Option("--track/--no-track", help="Record in MLflow [if the model came from there].")
+]
 SyntheticOption = Annotated[
     bool, typer.Option("--allow-synthetic-model", help="Let a model made from SYNTHETIC women score real ones.")
 ]
@@ -75,16 +86,18 @@ def train(
     study: StudyOption,
     cohort: CohortOption,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the outputs [models/STUDY].")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 uses every core.")] = -1,
+    jobs: JobsOption = -1,
+    engine: EngineOption = None,
     track: Annotated[bool, typer.Option(help="Record the run in MLflow.")] = True,
 ) -> None:
     """Develop, validate, explain and record the models of a study."""
+    from poi_predict.engines import open_training  # noqa: PLC0415
     from poi_predict.progress import Listener, show_progress  # noqa: PLC0415
     from poi_predict.study import read_study  # noqa: PLC0415
     from poi_predict.workflow import train as run  # noqa: PLC0415
 
     declared = read_study(study)
-    with show_progress() as on_progress:
+    with show_progress() as on_progress, open_training(engine):
         result = run(declared, cohort, out, n_jobs=_jobs(jobs), listener=Listener(on_progress, _say), track=track)
     for line in result.lines():
         _say(line)
@@ -96,27 +109,61 @@ def validate(
     cohort: CohortOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the outputs.")],
     allow_synthetic_model: SyntheticOption = False,
+    track: TrackOption = None,
 ) -> None:
     """Judge a stored model on another cohort with known outcomes, and offer it recalibrated."""
     from poi_predict.external_validation import validate as run  # noqa: PLC0415
 
-    for line in run(model, cohort, out, allow_synthetic=allow_synthetic_model).lines():
+    for line in run(model, cohort, out, allow_synthetic=allow_synthetic_model, track=track).lines():
         _say(line)
 
 
 @app.command()
 def score(
     model: ModelOption,
-    cohort: CohortOption,
+    cohort: Annotated[
+        Path,
+        typer.Option("--cohort", "-c", help="A table, a folder of tables, or a quoted pattern: 'clinics/*.parquet'."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Scores: .csv, .tsv, .xlsx or .parquet.")],
     reasons: Annotated[int, typer.Option("--reasons", min=0, max=50, help="Strongest variables to name a woman.")] = 0,
     allow_synthetic_model: SyntheticOption = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there already.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    jobs: JobsOption = -1,
+    engine: EngineOption = None,
+    part_rows: Annotated[
+        int | None, typer.Option("--part-rows", min=1, help="Write a folder of parts of so many rows each.")
+    ] = None,
+    drift: Annotated[
+        Path | None, typer.Option("--drift", help="Also write the comparison with training: .html.")
+    ] = None,
+    pseudonymise: Annotated[
+        Path | None,
+        typer.Option("--pseudonymise", help="File of a secret key; identifiers become HMAC-SHA-256 pseudonyms."),
+    ] = None,
+    track: TrackOption = None,
 ) -> None:
-    """Score a cohort; rows that cannot be scored go to FILE.rejected.csv with the reason."""
-    from poi_predict.workflow import score as run  # noqa: PLC0415
+    """Score a cohort of any size; rows that cannot be scored go to FILE.rejected.csv with the reason."""
+    from poi_predict.batch_scoring import ScoringOptions  # noqa: PLC0415
+    from poi_predict.batch_scoring import score as run  # noqa: PLC0415
+    from poi_predict.progress import Listener, show_progress  # noqa: PLC0415
 
-    scored = run(model, cohort, out, reasons=reasons, allow_synthetic=allow_synthetic_model)
-    for line in scored.lines(out):
+    options = ScoringOptions(
+        reasons=reasons,
+        allow_synthetic=allow_synthetic_model,
+        overwrite=overwrite,
+        resume=resume,
+        n_jobs=_jobs(jobs),
+        engine=engine,
+        part_rows=part_rows,
+        drift=drift,
+        pseudonym_key=pseudonymise,
+        track=track,
+    )
+    with show_progress() as on_progress:
+        scored = run(model, cohort, out, options, listener=Listener(on_progress, _say))
+    for line in scored.lines():
         _say(line)
 
 

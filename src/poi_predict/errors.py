@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "BundleError",
     "CohortError",
+    "EngineError",
     "EvidenceError",
     "ModelError",
     "OutputError",
@@ -48,3 +49,7 @@ class OutputError(PoiPredictError):
 
 class TrackingError(PoiPredictError):
     """The experiment store cannot be reached or written."""
+
+
+class EngineError(PoiPredictError):
+    """The processes or machines that should do the work cannot be reached, were ended, or differ from this one."""

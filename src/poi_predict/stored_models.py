@@ -9,6 +9,7 @@ import numpy as np
 
 from poi_predict.errors import CohortError
 from poi_predict.scoring import read_bundle
+from poi_predict.scoring.portable import PortableBundle, read_portable
 from poi_predict.tracking import read_registered_bundle
 
 if TYPE_CHECKING:
@@ -17,12 +18,33 @@ if TYPE_CHECKING:
     from poi_predict.cohort import Cohort
     from poi_predict.scoring import Bundle
 
-__all__ = ["describe_model", "find_woman", "list_usable_women", "read_model"]
+__all__ = [
+    "describe_model",
+    "find_woman",
+    "is_registered",
+    "list_usable_women",
+    "read_model",
+    "read_portable_model",
+]
 
 
 def read_model(model: str) -> Bundle:
     """Read a bundle from a folder, or from the registry as ``models:/name@alias``."""
-    return read_bundle(read_registered_bundle(model) if model.startswith("models:/") else Path(model))
+    return read_bundle(_find_bundle(model))
+
+
+def read_portable_model(model: str) -> PortableBundle:
+    """Read a bundle as `read_model` does, to be sent to the processes that score with it."""
+    return read_portable(_find_bundle(model))
+
+
+def is_registered(model: str) -> bool:
+    """Whether a model is named by its address in the registry."""
+    return model.startswith("models:/")
+
+
+def _find_bundle(model: str) -> Path:
+    return read_registered_bundle(model) if is_registered(model) else Path(model)
 
 
 def find_woman(cohort: Cohort, patient: str) -> pd.DataFrame:

@@ -43,20 +43,15 @@ from poi_predict.regimen import CrossFitSettings, TreatedCohort, count_arms, des
 from poi_predict.run_pages import build_run_pages
 from poi_predict.scoring import (
     Bundle,
-    Scored,
     add_centre,
     add_regimens,
     build_contract,
     build_provenance,
-    check_table_suffix,
-    read_scoring_cohort,
-    score_cohort,
     write_bundle,
-    write_scored,
 )
 from poi_predict.scoring.case_mix import summarise_women
-from poi_predict.scoring.packing import add_outcome_terms
-from poi_predict.stored_models import read_model
+from poi_predict.scoring.drift import summarise_training
+from poi_predict.scoring.packing import add_outcome_terms, add_women
 from poi_predict.tracking import Dataset, track_training
 
 if TYPE_CHECKING:
@@ -65,7 +60,7 @@ if TYPE_CHECKING:
     from poi_predict.scoring import Contract, Provenance
     from poi_predict.study import Study
 
-__all__ = ["check", "develop", "score", "simulate", "train"]
+__all__ = ["check", "develop", "simulate", "train"]
 
 
 def simulate(n: int, seed: int, out: Path, truth: Path | None = None) -> None:
@@ -277,7 +272,12 @@ def _contract(training: Training) -> Contract:
         study.inclusion,
         summarise_women(pipeline, data.X, training.analysis.patient),
     )
-    return add_regimens(contract, training.comparable)
+    found = training.explanation.summary()
+    influence = dict(zip(found["variable"].astype(str), found["share"].astype(float), strict=True))
+    women = summarise_training(
+        pipeline, data.X, study.codebook, contract.predictors, training.analysis.patient, influence
+    )
+    return add_regimens(add_women(contract, women), training.comparable)
 
 
 def _variables_used(training: Training) -> tuple[str, ...]:
@@ -289,33 +289,6 @@ def _variables_used(training: Training) -> tuple[str, ...]:
 def _dataset(cohort: Cohort) -> Dataset:
     found = cohort.fingerprint
     return Dataset(cohort.source_name, found.sha256, found.rows, found.columns)
-
-
-def score(model: str, cohort_file: Path, out: Path, *, reasons: int = 0, allow_synthetic: bool = False) -> Scored:
-    """Score a cohort with a stored model and write the scores and the rejected rows.
-
-    Parameters
-    ----------
-    model : str
-        A bundle folder, or ``models:/name@alias``.
-    cohort_file, out : Path
-        Tables; the suffix names the format.
-    reasons : int
-        Strongest clinical variables to name for each woman.
-    allow_synthetic : bool
-        Let a model made from synthetic women score real ones.
-
-    Raises
-    ------
-    PoiPredictError
-        If the model, the cohort or the output is at fault; then no file appears.
-    """
-    check_table_suffix(out)
-    bundle = read_model(model)
-    cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
-    scored = score_cohort(bundle, cohort, reasons)
-    write_scored(scored, out)
-    return scored
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sklearn.pipeline import Pipeline
 
-__all__ = ["Bundle", "read_bundle", "read_contract", "write_bundle"]
+__all__ = ["Bundle", "build_bundle", "read_bundle", "read_contract", "read_stored_files", "write_bundle"]
 
 PIPELINE = "pipeline.skops"
 PIPELINE_TEXT = "pipeline.skops.json"
@@ -123,7 +123,17 @@ def read_bundle(folder: Path) -> Bundle:
         If a file is missing, extra, altered, truncated or too large; if an archive unpacks to too much or
         holds a type that is not pinned in `trusted`; if the contract is not one that this version knows.
     """
-    files, digest = _read_checked(folder)
+    return build_bundle(*read_stored_files(folder))
+
+
+def build_bundle(files: Mapping[str, bytes], digest: str) -> Bundle:
+    """Build a stored model from the contents of its files, which `read_stored_files` has checked.
+
+    Raises
+    ------
+    BundleError
+        As `read_bundle`, for what is inside the files.
+    """
     name = PIPELINE if PIPELINE in files else PIPELINE_TEXT
     archive = files[name] if name == PIPELINE else parse_archive(files[name], name)
     pipelines = load_pipelines(archive, name, TRUSTED_TYPES)
@@ -155,7 +165,7 @@ def read_contract(folder: Path) -> Contract:
     BundleError
         As `read_bundle`, for everything but the model's own types.
     """
-    files, _ = _read_checked(folder)
+    files, _ = read_stored_files(folder)
     return Contract.from_dict(_parsed(files, CONTRACT))
 
 
@@ -163,8 +173,16 @@ def _pipeline_file(archive: bytes, *, as_text: bool) -> dict[str, bytes]:
     return {PIPELINE_TEXT: render_archive(archive).encode()} if as_text else {PIPELINE: archive}
 
 
-def _read_checked(folder: Path) -> tuple[dict[str, bytes], str]:
-    """Read the files of a bundle, which holds its pipeline once: as an archive or as text."""
+def read_stored_files(folder: Path) -> tuple[dict[str, bytes], str]:
+    """Read the files of a bundle, if no byte has changed, and the digest that stands for them.
+
+    A bundle holds its pipeline once: as an archive or as text.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, extra, altered, truncated or too large.
+    """
     files, digest = read_files(folder, REQUIRED_FILES, OPTIONAL_FILES)
     if (PIPELINE in files) == (PIPELINE_TEXT in files):
         held = "both" if PIPELINE in files else "neither"

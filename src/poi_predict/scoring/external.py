@@ -24,7 +24,7 @@ from poi_predict.cohort import (
 )
 from poi_predict.cohort.endpoint import classify_outcome
 from poi_predict.errors import BundleError, CohortError
-from poi_predict.scoring.batch import REJECTED_COLUMNS
+from poi_predict.scoring.output import REJECTED_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +129,7 @@ def read_labelled_cohort(bundle: Bundle, path: Path, *, allow_synthetic: bool = 
     return LabelledCohort(
         cohort=kept,
         analysis=build_analysis_set(kept, rules, endpoint),
-        rejected=errors[list(REJECTED_COLUMNS)].reset_index(drop=True),
+        rejected=errors[REJECTED_SCHEMA.names].reset_index(drop=True),
         n_rows=len(cohort.data),
         n_rejected=int(broken.sum()),
     )

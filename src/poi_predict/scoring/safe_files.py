@@ -10,13 +10,13 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from poi_predict.errors import BundleError
-from poi_predict.files import staged_folder
+from poi_predict.files import recover_folder, staged_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-__all__ = ["MANIFEST", "read_files", "write_files"]
+__all__ = ["MANIFEST", "compute_digest", "read_files", "write_files"]
 
 MANIFEST = "manifest.json"
 FORMAT = "poi_predict bundle"
@@ -59,9 +59,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> str:
     >>> found["card.md"], found_digest == digest
     (b'Menses resumption within 12 months', True)
     """
-    manifest = _manifest_bytes(
-        {name: {"sha256": _sha256(content), "size": len(content)} for name, content in files.items()}
-    )
+    manifest = _describe(files)
     with staged_folder(folder, MANIFEST) as staged:
         for name, content in {**files, MANIFEST: manifest}.items():
             _write_durably(staged / name, content)
@@ -92,6 +90,7 @@ def read_files(folder: Path, required: Collection[str], optional: Collection[str
     BundleError
         If a file is missing, extra, altered, truncated, too large, or not a plain file.
     """
+    recover_folder(folder)
     if not folder.is_dir():
         raise BundleError(
             f'A bundle must be a folder that training wrote; "{folder.name}" is not a folder. '
@@ -113,6 +112,17 @@ def read_files(folder: Path, required: Collection[str], optional: Collection[str
             raise BundleError(f"Every file of a bundle must be as training wrote it; {name} is altered. {REMEDY}")
         files[name] = content
     return files, _sha256(manifest)
+
+
+def compute_digest(files: Mapping[str, bytes]) -> str:
+    """Return the digest that `read_files` gives of these contents: the SHA-256 of their manifest."""
+    return _sha256(_describe(files))
+
+
+def _describe(files: Mapping[str, bytes]) -> bytes:
+    return _manifest_bytes(
+        {name: {"sha256": _sha256(content), "size": len(content)} for name, content in files.items()}
+    )
 
 
 def _sha256(content: bytes) -> str:
