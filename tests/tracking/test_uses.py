@@ -131,15 +131,18 @@ def test_a_cohort_that_cannot_be_compared_is_recorded_all_the_same() -> None:
     nothing = {"status": "no women of training", "message": "Nothing to compare with.", "membership": None}
     rows = {"read": 0, "scored": 0, "rejected": 0}
     brands = ["from published aggregates; not for counselling"]
-    record = build_scoring_record("m", of(SUMMARY, drift=nothing, rows=rows, brands=brands, share_flagged=None), "")
+    record = build_scoring_record(
+        "m", of(SUMMARY, drift=nothing, rows=rows, brands=brands, share_flagged=None, synthetic=False), ""
+    )
     assert record.name == "scoring"
     assert metrics_of(record) == {"rows_read": 0, "rows_scored": 0, "rows_rejected": 0, "share_rejected": 0}
 
 
 def test_scorings_stand_on_the_history_of_the_registered_models_run(digest: str, uri: str, place: Path) -> None:
     settings = TrackingSettings("with_history", tracking_uri=uri)
-    tracked = record_training(RunRecord("training", ()), place / "bundle", settings, promote=True)
-    record_training(RunRecord("the same training again", ()), place / "bundle", settings, promote=False)
+    made_up = (Tag("synthetic", "SYNTHETIC"),)
+    tracked = record_training(RunRecord("training", made_up), place / "bundle", settings, promote=True)
+    record_training(RunRecord("the same training again", made_up), place / "bundle", settings, promote=False)
     summary = of(SUMMARY, model_sha256=digest)
     first = track_scoring(tracked.uri, "menses_12m", summary, "<h1>Drift</h1>", settings)
     summary["drift"]["membership"]["estimate"], summary["created"] = 0.7, "2026-12-22"
@@ -158,6 +161,20 @@ def test_scorings_stand_on_the_history_of_the_registered_models_run(digest: str,
     assert run.info.status == "FINISHED"
     assert files == {"drift.html", "summary.json"}
     assert "on the history of the model's run" in first.line()
+
+
+def test_synthetic_women_never_enter_the_history_of_a_model_of_real_ones(digest: str, uri: str, place: Path) -> None:
+    settings = TrackingSettings("of_real_women", tracking_uri=uri)
+    real = RunRecord(name="training", items=(Tag("study", "of_real_women"),), note="")
+    tracked = record_training(real, place / "bundle", settings, promote=False)
+    said = SUMMARY | {"brands": [], "model_sha256": digest}
+    tried = track_scoring(tracked.uri, "of_real_women", said | {"synthetic": True}, "", settings)
+    assert tried.step is None
+    assert "not on the history" in tried.line()
+    scored = track_scoring(tracked.uri, "of_real_women", said | {"synthetic": False}, "", settings)
+    assert scored.step == 0
+    names = [use["tags"]["mlflow.runName"] for use in list_uses("scoring", digest, settings)]
+    assert names == ["SYNTHETIC · scoring", "scoring"]
 
 
 def test_a_model_that_the_store_does_not_know_gets_a_run_and_no_history(settings: TrackingSettings) -> None:

@@ -106,9 +106,8 @@ def build_scoring_record(study: str, summary: Mapping[str, Any], page: str) -> R
     >>> run.name, [item.value for item in run.items if getattr(item, "name", "") == "share_rejected"]
     ('SYNTHETIC · scoring', [0.05])
     """
-    brands = tuple(summary["brands"])
     return RunRecord(
-        name=" · ".join((*(brand for brand in brands if brand == "SYNTHETIC"), "scoring")),
+        name=" · ".join((*(["SYNTHETIC"] if summary["synthetic"] else []), "scoring")),
         items=tuple(_items(study, summary, page)),
         note=render_scoring_note(summary),
     )
@@ -119,8 +118,11 @@ def _items(study: str, summary: Mapping[str, Any], page: str) -> Iterator[Item]:
     yield Tag("study", study)
     yield Tag(KIND, "scoring")
     yield Tag("drift.status", str(drift.get("status") or "not compared"))
+    if summary["synthetic"]:  # the model, or the women it was tried out on
+        yield Tag("synthetic", "SYNTHETIC")
     for brand in summary["brands"]:
-        yield Tag("synthetic" if brand == "SYNTHETIC" else "brand", str(brand))
+        if brand != "SYNTHETIC":
+            yield Tag("brand", str(brand))
     yield Tag("data.sha256", str(summary["cohort"]["sha256"]))
     yield Tag("day", str(summary["created"]))
     yield Param("tables", str(_count_tables(summary["cohort"].get("tables", 1))))

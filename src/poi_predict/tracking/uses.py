@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from poi_predict.tracking.mlflow_model import DIGEST
 from poi_predict.tracking.mlflow_session import find_experiment, open_run, open_store, record_items
 from poi_predict.tracking.mlflow_store import find_version
+from poi_predict.tracking.records import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KIND", "MODEL_DIGEST", "ModelUse", "TrackedUse", "list_uses", "record_use"]
 
-KIND, MODEL_DIGEST, MODEL_RUN = "kind", "model.digest", "model.run"
+KIND, MODEL_DIGEST, MODEL_RUN, SYNTHETIC = "kind", "model.digest", "model.run", "synthetic"
 PAGE = 500
 
 
@@ -61,7 +62,8 @@ class TrackedUse:
     model_run_id : str or None
         The run that made the model; None where the store does not know it.
     step : int or None
-        How many uses of the kind stood on its history before.
+        How many uses of the kind stood on its history before; None where it was not put there, because nobody knows the
+        model's run or SYNTHETIC women tried a model of real ones out.
     """
 
     experiment_id: str
@@ -77,6 +79,8 @@ class TrackedUse:
         """
         if self.model_run_id is None:
             return f"Recorded in MLflow: run {self.run_id}; the store does not know the run that made the model."
+        if self.step is None:
+            return f"Recorded in MLflow: run {self.run_id}; not on the history of the model, whose women are real."
         return f"Recorded in MLflow: run {self.run_id}, and on the history of the model's run {self.model_run_id}."
 
 
@@ -161,7 +165,8 @@ def _search(client: MlflowClient, experiment_id: str, query: str, order: str) ->
 def _extend_history(client: MlflowClient, run_id: str, use: ModelUse) -> int | None:
     from mlflow import entities  # noqa: PLC0415
 
-    if not use.history:
+    made_up = SYNTHETIC in client.get_run(run_id).data.tags
+    if SYNTHETIC in {item.name for item in use.run.items if isinstance(item, Tag)} and not made_up:
         return None
     step = _count_steps(client, run_id, use.history)
     moment = int(dt.datetime.fromisoformat(use.day).replace(tzinfo=dt.UTC).timestamp() * 1000)

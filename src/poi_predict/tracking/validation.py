@@ -113,6 +113,8 @@ def read_validations(digest: str, study: str, settings: TrackingSettings | None 
 def join_validations(earlier: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Return what was found on other cohorts before, then what a validation found: its history.
 
+    SYNTHETIC cohorts and cohorts of real women are never in one history.
+
     Parameters
     ----------
     earlier : sequence of mapping
@@ -122,13 +124,15 @@ def join_validations(earlier: Sequence[Mapping[str, Any]], record: Mapping[str, 
 
     Examples
     --------
-    >>> record = {"created": "2026-11-22", "cohort": {"sha256": "da"}, "n": 180, "events": 60,
+    >>> record = {"created": "2026-11-22", "cohort": {"sha256": "da"}, "n": 180, "events": 60, "synthetic": False,
     ...           "metrics": {"brier": {"estimate": 0.21, "ci_low": 0.19, "ci_high": 0.23, "method": "Brier"}}}
-    >>> join_validations([{"cohort_sha256": "da"}, {"cohort_sha256": "0c"}], record)[1]["metrics"]
+    >>> earlier = [{"cohort_sha256": "da", "synthetic": False}, {"cohort_sha256": "0c", "synthetic": False}]
+    >>> join_validations(earlier, record)[1]["metrics"]
     {'brier': {'estimate': 0.21, 'ci_low': 0.19, 'ci_high': 0.23}}
     """
     here = {
         "day": record["created"],
+        "synthetic": bool(record["synthetic"]),
         "cohort_sha256": record["cohort"]["sha256"],
         "n": record["n"],
         "events": record["events"],
@@ -138,12 +142,14 @@ def join_validations(earlier: Sequence[Mapping[str, Any]], record: Mapping[str, 
             if name in record["metrics"]
         },
     }
-    return (*(dict(each) for each in earlier if each["cohort_sha256"] != here["cohort_sha256"]), here)
+    others = (each for each in earlier if each["cohort_sha256"] != here["cohort_sha256"])
+    return (*(dict(each) for each in others if each["synthetic"] == here["synthetic"]), here)
 
 
 def _entry(tags: Mapping[str, str], metrics: Mapping[str, float]) -> dict[str, Any]:
     return {
         "day": tags["day"],
+        "synthetic": "synthetic" in tags,
         "cohort_sha256": tags["data.sha256"],
         "n": int(metrics["n"]),
         "events": int(metrics["events"]),
