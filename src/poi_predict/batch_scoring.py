@@ -221,6 +221,8 @@ def _score_blocks(job: ScoringJob, output: ScoreOutput, options: ScoringOptions,
         )
     processes = prefers_processes(job.stored.bundle) and len(blocks) > output.n_finished + 1
     with open_engine(options.engine, options.n_jobs, processes=processes) as engine:
+        if engine.remark is not None:
+            listener.say(engine.remark)
         for result in engine.map(score_block, job, blocks[output.n_finished :]):
             output.append(result)
             if listener.on_progress is not None:

@@ -97,8 +97,11 @@ def train(
     from poi_predict.workflow import train as run  # noqa: PLC0415
 
     declared = read_study(study)
-    with show_progress() as on_progress, open_training(engine):
-        result = run(declared, cohort, out, n_jobs=_jobs(jobs), listener=Listener(on_progress, _say), track=track)
+    n_jobs = _jobs(jobs) if engine is None else -1  # a cluster uses all its workers
+    with show_progress() as on_progress, open_training(engine) as remark:
+        if remark is not None:
+            _say(remark)
+        result = run(declared, cohort, out, n_jobs=n_jobs, listener=Listener(on_progress, _say), track=track)
     for line in result.lines():
         _say(line)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Patience", "catch", "connect", "count_workers", "has_workers", "open_cluster", "open_result", "plain_words"]
+__all__ = ["Patience", "catch", "connect", "count_workers", "has_workers", "open_cluster", "open_result", "take"]
 
 SharedT = TypeVar("SharedT")
 ItemT = TypeVar("ItemT")
@@ -74,7 +74,7 @@ def connect(address: str) -> Iterator[Any]:
                 "Start it (dask scheduler) or correct the address."
             ) from error
         try:
-            with plain_words():
+            with in_plain_words():
                 _check_workers(client, address)
             yield client
         finally:
@@ -174,32 +174,34 @@ class Cluster:
 
         waiting: deque[Any] = deque()
         try:
-            with plain_words():
+            with in_plain_words():
                 key = f"poi_predict-job-{uuid4().hex}"
                 with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
                     held = self.client.submit(_hold, function, shared, Software.here(), key=key)
                 for partition in _make_partitions(items, held):
                     waiting.append(self.client.compute(partition))
                     if len(waiting) >= AHEAD * self.n_workers:
-                        yield self._take(waiting.popleft())
+                        yield open_result(take(self.client, waiting.popleft())["result"].iloc[0])
                 while waiting:
-                    yield self._take(waiting.popleft())
+                    yield open_result(take(self.client, waiting.popleft())["result"].iloc[0])
         finally:
             with contextlib.suppress(Exception):  # the cluster may be gone; the error that ends us is the one to tell
                 self.client.cancel([held, *waiting], force=True)
 
-    def _take(self, future: Any) -> Any:
-        """Wait for a block as long as anybody is there to work on it."""
-        alone = Patience()
-        while True:
-            try:
-                if (failure := future.exception(timeout=POLL_SECONDS)) is not None:
-                    raise failure
-                frame = future.result(timeout=PATIENCE_SECONDS)
-            except TimeoutError:
-                alone.check(present=has_workers(self.client))
-            else:
-                return open_result(frame["result"].iloc[0])
+
+def take(client: Any, future: Any) -> Any:
+    """Return a task's result, waiting for it as long as anybody is there to work on it.
+
+    A result that is ready is lost with its worker, and is then made again by another: that too takes time.
+    """
+    alone = Patience()
+    while True:
+        try:
+            if (failure := future.exception(timeout=POLL_SECONDS)) is not None:
+                raise failure
+            return future.result(timeout=PATIENCE_SECONDS)
+        except TimeoutError:
+            alone.check(present=has_workers(client))
 
 
 @dataclass
@@ -223,7 +225,7 @@ class Patience:
 
 
 @contextlib.contextmanager
-def plain_words() -> Iterator[None]:
+def in_plain_words() -> Iterator[None]:
     """Turn Dask's own errors into `EngineError`; what our work raises on a worker is none of them."""
     from distributed import CancelledError, KilledWorker  # noqa: PLC0415
     from distributed.comm.core import CommClosedError  # noqa: PLC0415

@@ -44,7 +44,7 @@ def resample_on_cluster(address: str) -> Iterator[str | None]:
         remark = remark_processors(client.run(Software.here).values())
         backend = _make_backend(client)
         watch = _Watch(client, backend.futures)
-        with cluster.plain_words():
+        with cluster.in_plain_words():
             try:
                 with watch, parallel_config(backend=backend, n_jobs=-1):
                     yield remark
@@ -83,8 +83,10 @@ def _make_backend(client: Any) -> Any:
             return future
 
         def retrieve_result_callback(self, out: Any) -> Any:
-            self.futures.discard(out)
-            return cluster.open_result(out.result())
+            try:
+                return cluster.open_result(cluster.take(client, out))
+            finally:
+                self.futures.discard(out)
 
         def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
             with contextlib.suppress(Exception):  # the cluster may be gone already

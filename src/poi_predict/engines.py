@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from poi_predict.errors import EngineError
 from poi_predict.one_thread import one_openmp_thread, one_thread
+from poi_predict.orphans import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,7 @@ ResultT = TypeVar("ResultT")
 AHEAD = 2
 """Items in flight for each worker: one at work, one waiting, so that none idles and memory stays flat."""
 
-ORPHAN_SECONDS = 0.5
+STARTING_SECONDS = 0.5
 
 
 class Engine(Protocol):
@@ -194,7 +194,7 @@ class _Threads:
         executor = ThreadPoolExecutor(self.n_workers, thread_name_prefix="poi_predict")
         with one_thread():
             try:
-                yield from _in_order(executor, self.n_workers, partial(_work, function, shared), items)
+                yield from _in_order(executor, self.n_workers, partial(_work, function, shared), items, deque())
             finally:
                 executor.shutdown(wait=True, cancel_futures=True)
 
@@ -214,28 +214,47 @@ class _Processes:
         executor = ProcessPoolExecutor(
             self.n_workers, initializer=_begin, initargs=(function, shared, os.getpid()), env=one
         )
-        finished = False
+        waiting: deque[Future[Any]] = deque()
         try:
-            yield from _in_order(executor, self.n_workers, _work_begun, items)
-            finished = True
+            yield from _in_order(executor, self.n_workers, _work_begun, items, waiting)
         except BrokenProcessPool as error:
             raise EngineError(
                 "A worker process was ended from outside, most often because memory ran out. "
                 "Ask for fewer processes by --jobs; what is finished is kept where the command can resume."
             ) from error
         finally:
-            executor.shutdown(wait=True, kill_workers=not finished)
+            _let_start(waiting)
+            executor.shutdown(wait=True, kill_workers=bool(waiting))
 
 
-def _in_order(executor: Executor, n_workers: int, call: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """Yield results in the order of the items, never more than a few in flight."""
-    waiting: deque[Future[Any]] = deque()
+def _let_start(waiting: Iterable[Future[Any]]) -> None:
+    """Wait until no item is on its way to a process any more: joblib's pool stumbles if it is ended just then."""
+    end = time.monotonic() + STARTING_SECONDS
+    while time.monotonic() < end and not all(future.running() or future.done() for future in waiting):
+        time.sleep(0.001)
+
+
+def _in_order(
+    executor: Executor,
+    n_workers: int,
+    call: Callable[[Any], Any],
+    items: Iterable[Any],
+    waiting: deque[Future[Any]],
+) -> Iterator[Any]:
+    """Yield results in the order of the items, never more than a few in flight; what is left waits in `waiting`."""
     for item in items:
         waiting.append(executor.submit(call, item))
         if len(waiting) >= AHEAD * n_workers:
-            yield waiting.popleft().result()
+            yield _first(waiting)
     while waiting:
-        yield waiting.popleft().result()
+        yield _first(waiting)
+
+
+def _first(waiting: deque[Future[Any]]) -> Any:
+    """Return the first result; until it is there, it counts as waiting."""
+    result = waiting[0].result()
+    waiting.popleft()
+    return result
 
 
 def _work(function: Callable[[SharedT, ItemT], ResultT], shared: SharedT, item: ItemT) -> ResultT:
@@ -249,7 +268,9 @@ _begun: list[tuple[Callable[[Any, Any], Any], Any]] = []
 def _begin(function: Callable[[Any, Any], Any], shared: object, parent: int) -> None:
     """Make a worker process ready: Ctrl-C is the parent's to answer, and a worker does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # ended before this process was ready
+        os._exit(1)
+    end_with_parent(parent)
     _begun[:] = [(function, shared)]
 
 
@@ -257,9 +278,3 @@ def _work_begun(item: object) -> object:
     function, shared = _begun[0]
     with one_thread():
         return function(shared, item)
-
-
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_SECONDS)
-    os._exit(1)
