@@ -26,6 +26,7 @@ from poi_predict.scoring.case_mix import ComparedWomen, compare_women
 from poi_predict.scoring.contract import REFERENCE
 from poi_predict.scoring.external import LabelledCohort, read_labelled_cohort
 from poi_predict.scoring.recalibrating import HISTORY, recalibrate_bundle
+from poi_predict.scoring.writing import write_table
 from poi_predict.tracking import join_validations, read_registered_bundle, read_validations, track_validation
 from poi_predict.validation.external import ExternalAssessment, assess_external
 
@@ -196,7 +197,7 @@ def _write(bundle: Bundle, validation: ExternalValidation, record: Mapping[str, 
         (staged / REPORT).write_text(page, encoding="utf-8")
         (staged / MARKER).write_text(_json(record), encoding="utf-8")
         if validation.labelled.n_rejected:
-            validation.labelled.rejected.to_csv(staged / REJECTED, index=False, lineterminator="\n")
+            write_table(validation.labelled.rejected, staged / REJECTED, ".csv")
         for option in validation.assessment.options:
             if option.is_offered:
                 mended = recalibrate_bundle(bundle, option, alone, synthetic=validation.synthetic)

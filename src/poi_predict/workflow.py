@@ -52,6 +52,7 @@ from poi_predict.scoring import (
 from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.drift import summarise_training
 from poi_predict.scoring.packing import add_outcome_terms, add_women
+from poi_predict.scoring.writing import write_table
 from poi_predict.tracking import Dataset, track_training
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _write_findings(findings: Findings, cohort_file: Path) -> Path | None:
     beside = cohort_file.with_name(cohort_file.name + ".findings.csv")
     try:
         with staged_file(beside) as partial:
-            findings.rows_frame().to_csv(partial, index=False)
+            write_table(findings.rows_frame(), partial, ".csv")
     except OutputError:
         return None
     return beside
@@ -234,12 +235,12 @@ def train(
         explanations = training.explanation.frame()
         explanations.insert(0, "pseudonym", pseudonym[explanations.pop("row").to_numpy()])
         explanations.to_parquet(staged / "explanations.parquet", index=False)
-    training.checkpoint.clear()
     tracked = None
     if track:
         evidence = {"settings": study.as_settings(), "dataset": _dataset(training.cohort)}
         evidence |= {"report": pages.report, "bundle_digest": digest}
         tracked = track_training(study.tracking, folder / "bundle", pages.content, training.assessment, evidence)
+    training.checkpoint.clear()  # last: a recording that fails is repeated by the same command, without the resampling
     return TrainingRun(training, folder, pages.content.verdict, tracked)
 
 

@@ -171,8 +171,9 @@ class Variable:
         StudyError
             If a field is unknown, missing or breaks a rule.
         """
-        values = dict(stored)
+        values: dict[str, Any] = {}
         try:
+            values |= dict(stored)
             for name in ("hard", "typical"):
                 limits = values.get(name)
                 values[name] = None if limits is None else (float(limits[0]), float(limits[1]))

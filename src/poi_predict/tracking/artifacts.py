@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from poi_predict.scoring.writing import write_table
 from poi_predict.tracking.records import Figure, File, Item, Table, Text
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _write(item: Figure | File | Table | Text, path: Path) -> None:
         case Figure(figure=figure):
             figure.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight")
         case Table(frame=frame):
-            frame.to_csv(path, index=False)
+            write_table(frame, path, ".csv")
         case Text(text=text):
             path.write_text(text, encoding="utf-8")
         case File(source=source):

@@ -7,12 +7,15 @@ expected kind is caught, kept in its place and counted; any other is a defect an
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
+
+from poi_predict.orphans import end_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -84,7 +87,9 @@ def run_tasks(
         )
     else:
         # No backend is named here: processes by default, or the cluster that `engines.open_training` has set.
-        arriving = Parallel(n_jobs=n_jobs, return_as="generator")(
+        # Processes of joblib's would wait for work for minutes if this one were killed.
+        lifeline = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+        arriving = Parallel(n_jobs=n_jobs, return_as="generator", **lifeline)(
             delayed(_run_one)(function, index, task, failures) for index, task in enumerate(tasks)
         )
     outcomes = []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScoreOutput", "read_summary"]
 
+COMPLETE = "This run is complete already; nothing was done again."
 KEPT = "what is finished is kept, and the same command with --resume goes on from there"
 
 
@@ -50,7 +51,7 @@ class ScoreOutput:
     run : str
         The name of the run: a hash of its key.
     note : str or None
-        What the user should know: that an interrupted run could not be gone on with.
+        What the user should know: that the run is complete already, or that an interrupted one was damaged.
 
     Examples
     --------
@@ -78,7 +79,7 @@ class ScoreOutput:
         self.n_finished = 0 if begun is None else begun.n_finished
         self.counts = dict.fromkeys(COUNTS, 0) if begun is None else dict(begun.counts)
         self.tally: dict[str, Any] = {} if begun is None else begun.tally
-        self.note = None if begun is None else begun.note
+        self.note = COMPLETE if begun is None else begun.note
         self._work, self._n_rows, self._merge, self._begun = work, n_rows, merge, begun
         self._is_broken = False
 
@@ -199,8 +200,8 @@ class ScoreOutput:
         if self._begun is not None:
             self._begun.rows.close()
             self._begun.rejected.close()
-        if not self.is_complete:
-            leave(self._work)
+        if not self.is_complete and leave(self._work) and isinstance(error, PoiPredictError):
+            _say_what_is_kept(error)
 
     def _state(self, begun: Begun) -> dict[str, Any]:
         return {
@@ -226,6 +227,13 @@ class ScoreOutput:
         with _plain_words(self._work.out.name, lambda: bool((self._work.read_state() or {}).get("blocks"))):
             yield
         self._is_broken = False
+
+
+def _say_what_is_kept(error: PoiPredictError) -> None:
+    """Raise the error again, if it does not say that the work folder was left to be gone on with."""
+    if "--resume" not in str(error):
+        kept = "What was finished is kept, and the same command with --resume goes on from there once that is mended."
+        raise type(error)(f"{error} {kept}") from None
 
 
 def _check_rows(out: Path, n_rows: int, options: OutputOptions) -> None:
