@@ -23,6 +23,7 @@ from poi_predict.scoring.output import (
     rejected_path,
     summary_path,
 )
+from poi_predict.scoring.probing import blamed_on_the_model
 from poi_predict.scoring.pseudonyms import fingerprint_key, read_key
 from poi_predict.scoring.reckoning import prefers_processes
 from poi_predict.stored_models import is_registered, read_portable_model
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from poi_predict.scoring import Bundle
+    from poi_predict.scoring.portable import PortableBundle
     from poi_predict.tracking import TrackedUse
 
 __all__ = ["ScoringOptions", "ScoringRun", "score"]
@@ -188,16 +190,15 @@ def score(
     _check_drift_place(out, options)
     key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
     stored = read_portable_model(model)
-    plan = survey_scoring_cohort(
-        stored.bundle, cohort.absolute(), allow_synthetic=options.allow_synthetic, n_threads=count_jobs(options.n_jobs)
-    )
-    job = ScoringJob(stored, plan, out.suffix.lower(), options.reasons, key)
-    with ScoreOutput.open(out, _describe_run(job), job.schema, plan.n_rows, Tally.merge_dicts, place) as output:
-        if output.note:
-            listener.say(output.note)
-        if not output.is_complete:
-            _score_blocks(job, output, options, listener)
-            output.finish(_sum_up(job, output, (created or dt.datetime.now(tz=dt.UTC).date()).isoformat()))
+    with blamed_on_the_model(stored):
+        job = _plan(stored, cohort, out, options, key)
+        columns, n_rows = job.schema, job.plan.n_rows
+        with ScoreOutput.open(out, _describe_run(job), columns, n_rows, Tally.merge_dicts, place) as output:
+            if output.note:
+                listener.say(output.note)
+            if not output.is_complete:
+                _score_blocks(job, output, options, listener)
+                output.finish(_sum_up(job, output, (created or dt.datetime.now(tz=dt.UTC).date()).isoformat()))
     summary = read_summary(out)
     page = ""
     tracked = None
@@ -210,6 +211,14 @@ def score(
     if wants_track:
         tracked = track_scoring(model, stored.bundle.contract.study, summary, page)
     return ScoringRun(out, summary, options.drift, tracked)
+
+
+def _plan(stored: PortableBundle, cohort: Path, out: Path, options: ScoringOptions, key: bytes | None) -> ScoringJob:
+    """Survey the cohort: what every block is scored with."""
+    plan = survey_scoring_cohort(
+        stored.bundle, cohort.absolute(), allow_synthetic=options.allow_synthetic, n_threads=count_jobs(options.n_jobs)
+    )
+    return ScoringJob(stored, plan, out.suffix.lower(), options.reasons, key)
 
 
 def _score_blocks(job: ScoringJob, output: ScoreOutput, options: ScoringOptions, listener: Listener) -> None:

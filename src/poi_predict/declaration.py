@@ -112,7 +112,10 @@ def read_range(raw: Any, where: str) -> tuple[float, float] | None:
         return None
     if not (isinstance(raw, list) and len(raw) == 2 and all(isinstance(v, int | float) for v in raw)):
         raise StudyError(f"{where} must be two numbers [lowest, highest]; it is not.")
-    return float(raw[0]), float(raw[1])
+    try:
+        return float(raw[0]), float(raw[1])
+    except OverflowError:
+        raise StudyError(f"{where} must be numbers that a computer can hold; one is too large. Correct it.") from None
 
 
 def read_table(raw: Mapping[str, Any], section: str) -> dict[str, Any]:

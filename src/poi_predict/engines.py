@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from poi_predict.errors import EngineError
 from poi_predict.one_thread import one_openmp_thread, one_thread
-from poi_predict.orphans import end_with_parent
+from poi_predict.worker_processes import begin_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -267,10 +266,7 @@ _begun: list[tuple[Callable[[Any, Any], Any], Any]] = []
 
 def _begin(function: Callable[[Any, Any], Any], shared: object, parent: int) -> None:
     """Make a worker process ready: Ctrl-C is the parent's to answer, and a worker does not outlive its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if os.getppid() != parent:  # ended before this process was ready
-        os._exit(1)
-    end_with_parent(parent)
+    begin_worker(parent)
     _begun[:] = [(function, shared)]
 
 

@@ -25,7 +25,7 @@ def test_rows_without_weight_are_not_looked_at() -> None:
     assert courses.patient.tolist() == [0, 1, 0]
     assert courses.n_patients == 2
     labels = [column.label for column in courses.covariates.columns]
-    assert labels == ["age", "age: missing", "centre: Basel", "centre: missing"]
+    assert labels == ["age", "age: missing", "centre: C1", "centre: missing"]
     np.testing.assert_array_equal(courses.covariates.matrix[:, 1], [0, 1, 0])
 
 

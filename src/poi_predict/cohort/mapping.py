@@ -152,7 +152,7 @@ def reading_from_dict(stored: Mapping[str, Any]) -> ReadingSettings:
         values = dict(stored) | {name: tuple(stored.get(name, ())) for name in _LISTS}
         values["columns"] = tuple(ColumnMapping(**entry) for entry in values["columns"])
         return ReadingSettings(**values)
-    except (TypeError, AttributeError):
+    except (AttributeError, TypeError, ValueError):
         raise StudyError(
             "Stored reading settings must hold the fields of ReadingSettings; they do not. Store them again."
         ) from None

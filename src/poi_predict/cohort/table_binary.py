@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import warnings
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from poi_predict.cohort.bombs import refuse_packed_parquet, refuse_packed_workbook
 from poi_predict.cohort.table_cells import (
     EXACT_INTEGERS,
     Cells,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["read_parquet_cells", "read_workbook_cells"]
 
 _OLE2 = b"\xd0\xcf\x11\xe0"  # container of old .xls files and of password-protected workbooks
-_LARGEST_WORKBOOK = 2 * 1024**3  # bytes once unpacked; more is a mistake or an attack
 
 
 def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
@@ -45,9 +44,7 @@ def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
             "A workbook must be an unprotected .xlsx; this one has a password or is an old .xls. Save it as "
             ".xlsx without a password."
         )
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(item.file_size for item in archive.infolist()) > _LARGEST_WORKBOOK:
-            raise CohortError("A workbook must be smaller than 2 GiB unpacked; this one is not. Save it as CSV.")
+    refuse_packed_workbook(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and validations that no cell depends on
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
@@ -88,13 +85,14 @@ def read_parquet_cells(content: bytes, settings: ReadingSettings) -> Cells:
     Raises
     ------
     CohortError
-        If the file is too wide.
+        If the file is too wide, or claims more than its size can hold.
     """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     file = pq.ParquetFile(pa.BufferReader(content))
     refuse_too_wide(len(file.schema_arrow.names), settings.max_columns)
+    refuse_packed_parquet(pa.BufferReader(content), len(content))
     table = file.read()
     columns = [_arrow_column(table.column(i)) for i in range(table.num_columns)]
     return Cells([str(name) for name in table.column_names], columns, np.zeros(table.num_rows, dtype=bool))

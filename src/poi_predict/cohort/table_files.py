@@ -103,7 +103,7 @@ def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
         raise empty
     with speaking_of(path):
         cells = _READERS[suffix](content, settings)
-    table = _without_blanks(cells, hashlib.sha256(content).hexdigest())
+        table = _without_blanks(cells, hashlib.sha256(content).hexdigest())
     if not table.headers:
         raise empty
     return table

@@ -183,7 +183,8 @@ def check_courses(
     patient : array of shape (n,), optional
         Patient of each row; every row a woman of her own if not given.
     centre : array of shape (n,), optional
-        Adjusted for like a covariate, and used to say which options no centre can compare.
+        Adjusted for like a covariate, and used to say which options no centre can compare; from here on centres are
+        numbered, not named: what is said of them goes into bundles.
 
     Raises
     ------
@@ -208,7 +209,7 @@ def check_courses(
     rows = np.flatnonzero(counted > 0.0)
     y = check_outcome(np.asarray(y_true)[rows])
     codes, options = _check_option(option, n, rows)
-    names = _check_labels(centre, n, "centre")
+    names = _number_centres(_check_labels(centre, n, "centre"))
     frame = _check_frame(covariates, n).take(rows.tolist()).set_axis(rows, axis=0)
     kept = None if names is None else names[rows]
     return Courses(
@@ -277,6 +278,16 @@ def _check_labels(labels: ArrayLike | None, n: int, name: str) -> NDArray[np.str
         raise ValueError(f"{name} must have {n} values; it has {len(series)}")
     text: NDArray[np.str_] = np.where(series.isna(), "", series.astype(str)).astype(str)
     return text
+
+
+def _number_centres(names: NDArray[np.str_] | None) -> NDArray[np.str_] | None:
+    """Call centres C1, C2, … in their alphabetical order, which the numbers keep."""
+    if names is None:
+        return None
+    known, place = np.unique(names, return_inverse=True)
+    digits, first = len(str(known.size)), 0 if known[:1].tolist() == [""] else 1
+    numbers = [f"C{number:0{digits}d}" if name else "" for number, name in enumerate(known, start=first)]
+    return np.array(numbers, dtype=str)[place]
 
 
 def _check_frame(covariates: pd.DataFrame | ArrayLike, n: int) -> pd.DataFrame:

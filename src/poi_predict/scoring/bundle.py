@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from poi_predict.errors import BundleError
+from poi_predict.cohort import Codebook, reading_from_dict
+from poi_predict.errors import BundleError, PoiPredictError
 from poi_predict.scoring.contract import Contract, Provenance
 from poi_predict.scoring.model_files import dump_pipelines, load_pipelines
 from poi_predict.scoring.safe_files import read_files, write_files
@@ -148,7 +149,7 @@ def build_bundle(files: Mapping[str, bytes], digest: str) -> Bundle:
         raise BundleError(f"{CARD} must be UTF-8 text; it is not. Take the bundle from its source again.") from error
     return Bundle(
         pipeline=pipelines[0],
-        contract=Contract.from_dict(_parsed(files, CONTRACT)),
+        contract=_read_contract(files),
         assessment=_parsed(files, ASSESSMENT),
         provenance=Provenance.from_dict(_parsed(files, PROVENANCE)),
         card=card,
@@ -166,7 +167,22 @@ def read_contract(folder: Path) -> Contract:
         As `read_bundle`, for everything but the model's own types.
     """
     files, _ = read_stored_files(folder)
-    return Contract.from_dict(_parsed(files, CONTRACT))
+    return _read_contract(files)
+
+
+def _read_contract(files: Mapping[str, bytes]) -> Contract:
+    """Read the contract, and see that its codebooks and its reading are what tables can be read by."""
+    contract = Contract.from_dict(_parsed(files, CONTRACT))
+    try:
+        Codebook.from_dict(contract.codebook)
+        Codebook.from_dict(contract.outcome_codebook)
+        reading_from_dict(contract.reading)
+    except (ArithmeticError, AttributeError, LookupError, PoiPredictError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"{CONTRACT} must describe variables as training does; it describes one otherwise. "
+            "Use only bundles that this software wrote."
+        ) from error
+    return contract
 
 
 def _pipeline_file(archive: bytes, *, as_text: bool) -> dict[str, bytes]:

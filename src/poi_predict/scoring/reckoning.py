@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.dummy import DummyClassifier
 
+from poi_predict.errors import ModelError
 from poi_predict.explain import TreeAttribution, explain_columns, find_leading
 from poi_predict.features import origin_of
 from poi_predict.modeling import (
@@ -105,13 +106,21 @@ def reckon(bundle: Bundle, inputs: pd.DataFrame, *, reasons: bool) -> Reckoned:
     Raises
     ------
     ModelError
-        If a predictor is missing, or the model is of a kind that has no exact attribution.
+        If a predictor is missing, the model is of a kind that has no exact attribution, or an answer is no
+        probability.
     """
     if len(inputs) == 0:
         nothing = np.empty(0)
         return Reckoned(nothing, nothing, nothing, np.empty((0, 0)) if reasons else None, (), None)
-    with limit_threads():
-        return _find_way(bundle).reckon(inputs, reasons=reasons)
+    with limit_threads(), np.errstate(all="ignore"):  # an answer that is no number is refused below
+        reckoned = _find_way(bundle).reckon(inputs, reasons=reasons)
+    p = reckoned.p_response
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ModelError(
+            "A model must give every woman a probability; this one does not. Take the bundle from its source again, "
+            "or train the model again."
+        )
+    return reckoned
 
 
 def prefers_processes(bundle: Bundle) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from poi_predict.errors import TrackingError
 from poi_predict.tracking.artifacts import write_artifacts
+from poi_predict.tracking.new_store import find_database, make_database
 from poi_predict.tracking.records import Dataset, Metric, Param, RunRecord, Tag
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def open_store(uri: str) -> Iterator[MlflowClient]:
         was_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
         before = mlflow.get_tracking_uri() if was_set else None
         try:
+            make_database(uri)
             mlflow.set_tracking_uri(uri)
             yield mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         except (MlflowException, OSError, SQLAlchemyError) as error:
@@ -91,8 +93,8 @@ def find_experiment(client: MlflowClient, settings: TrackingSettings) -> str:
     if found is not None:
         return str(found.experiment_id)
     location = None
-    if settings.uri.startswith("sqlite:///"):
-        database = Path(settings.uri.removeprefix("sqlite:///").split("?")[0]).absolute()
+    database = find_database(settings.uri)
+    if database is not None:
         location = (database.parent / "mlruns" / settings.experiment).as_uri()
     kind = {"mlflow.experimentKind": "custom_model_development"}  # spares the person MLflow's question about it
     return str(client.create_experiment(settings.experiment, artifact_location=location, tags=kind))

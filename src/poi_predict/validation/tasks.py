@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from poi_predict.orphans import end_with_parent
+from poi_predict.worker_processes import begin_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -87,9 +87,9 @@ def run_tasks(
         )
     else:
         # No backend is named here: processes by default, or the cluster that `engines.open_training` has set.
-        # Processes of joblib's would wait for work for minutes if this one were killed.
-        lifeline = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
-        arriving = Parallel(n_jobs=n_jobs, return_as="generator", **lifeline)(
+        # Only for processes; the backend of a cluster has its own keeper of workers and passes these over.
+        beginning = {"initializer": begin_worker, "initargs": (os.getpid(),)}
+        arriving = Parallel(n_jobs=n_jobs, return_as="generator", **beginning)(
             delayed(_run_one)(function, index, task, failures) for index, task in enumerate(tasks)
         )
     outcomes = []

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from poi_predict.cohort.bombs import refuse_packed_parquet
 from poi_predict.cohort.columns import lab_column
 from poi_predict.cohort.lab_clues import LabClues
 from poi_predict.cohort.streaming.cells import BlockCells, cells_of_arrow, holds, joined
@@ -35,7 +36,7 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
     Raises
     ------
     CohortError
-        If it is too wide.
+        If it is too wide, or claims more than its size can hold.
     """
     with path.open("rb") as raw:
         sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
@@ -44,6 +45,7 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
         headers = tuple(str(name) for name in schema.names)
         refuse_too_wide(len(headers), terms.settings.max_columns)
         columns = Columns.of(headers, terms)
+        refuse_packed_parquet(path, path.stat().st_size, terms.size.n_rows)
         layout = ParquetLayout(headers, frozenset(_numbers(file, columns.plans)), terms.size.n_rows)
         survey = _Survey(columns, terms, layout)
         for group in range(file.num_row_groups):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from poi_predict.cohort.bombs import list_chunks
 from poi_predict.cohort.streaming.surveyed import changed
 
 if TYPE_CHECKING:
@@ -67,16 +68,12 @@ def row_group_checksum(path: Path, file: Any, group: int) -> int:
     OSError, pyarrow.ArrowInvalid
         If the file's account of the group is damaged.
     """
-    # pyarrow ends the process where `column` meets a damaged account of a chunk; its reader refuses it by an error.
-    for _ in file.iter_batches(1, row_groups=[group], use_threads=False):
-        break
-    facts = file.metadata.row_group(group)
-    chunks = [facts.column(i) for i in range(facts.num_columns)]
+    chunks = list_chunks(file, group)
     starts = [
         min(offset for offset in (chunk.dictionary_page_offset, chunk.data_page_offset) if offset) for chunk in chunks
     ]
     ends = [start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True)]
-    checksum = zlib.crc32(repr((facts.num_rows, starts, ends)).encode())
+    checksum = zlib.crc32(repr((file.metadata.row_group(group).num_rows, starts, ends)).encode())
     with path.open("rb") as raw:
         raw.seek(min(starts, default=0))
         left = max(ends, default=0) - raw.tell()

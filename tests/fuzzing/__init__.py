@@ -1,0 +1,1 @@
+"""The command line against damaged, odd and hostile files."""
