@@ -12,12 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from fuzzing.seeds import WORD, as_json, make_arrow, make_rows, write_manifest, write_parquet
+from fuzzing.seeds import WORD, as_json, make_arrow, make_rows, pack, unpack, write_manifest, write_parquet
 from fuzzing.text_mutations import ANY_BYTES, Mutation, wrap
 from fuzzing.tree_mutations import mutate_tree
 
 SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
-EPOCH = (1980, 1, 1, 0, 0, 0)
 LAUGHS = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 9))
 PROLOGUES = (
     f'<!DOCTYPE x [<!ENTITY l0 "ha">{LAUGHS}]>',
@@ -32,21 +31,6 @@ SHEET_CHANGES = (  # what stands in a sheet's XML, and what it becomes
     ("<sheetData>", "<sheetData/><sheetData>"), ("</sheetData>", ""), ("<c ", "<c s='99' "), ("<c ", "<x "),
     ("<sheetData>", "<sheetData>&f;&l8;"), ('r="E', 'r="XFD'), ("<dimension ref=", "<dimension ref='A1:XFD1048576' x="),
 )  # fmt: skip
-
-
-def pack(parts: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """An archive of these members."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in parts.items():
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), content, method)
-    return buffer.getvalue()
-
-
-def unpack(content: bytes) -> dict[str, bytes]:
-    """The members of an archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def damage_member(content: bytes, rng: Random) -> bytes:

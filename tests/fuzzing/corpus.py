@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from fuzzing import running
-from fuzzing.binary_mutations import PARQUET, WORKBOOK, Files, make_rng, mutate_bundle, pack, unpack
+from fuzzing.binary_mutations import PARQUET, WORKBOOK, Files, make_rng, mutate_bundle
 from fuzzing.seeds import (
     STUDY,
     make_arrow,
@@ -71,7 +71,7 @@ class Corpus:
         return {
             "csv": [write_text(rows[:14]), write_text(rows), write_text(rows[:14], ";", "\r\n")],
             "tsv": [write_text(rows[:14], "\t"), write_text(rows, "\t")],
-            "xlsx": [pack(unpack(write_workbook(rows[:14])))],
+            "xlsx": [write_workbook(rows[:14])],
             "parquet": [write_parquet(make_arrow(rows[:14])), write_parquet(make_arrow(rows), row_group_size=60)],
         }
 

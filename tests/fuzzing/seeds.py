@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +36,8 @@ LEVELS = (
     ("transvaginal", "intravenous"),
 )
 
+EPOCH = (1980, 1, 1, 0, 0, 0)
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT[\d:]+Z")
 STUDY = f"""
 [study]
 name = "fuzz"
@@ -134,10 +138,24 @@ def write_text(rows: Sequence[Sequence[str]], separator: str = ",", newline: str
     return "".join(separator.join(map(quoted, row)) + newline for row in (HEADERS, *rows)).encode()
 
 
+def pack(parts: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An archive of these members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content, method)
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, bytes]:
+    """The members of an archive."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def write_workbook(rows: Sequence[Sequence[str]]) -> bytes:
     """A workbook with numbers as numbers, as a clinic's export has them."""
     book = openpyxl.Workbook()
-    book.properties.created = DAY
     sheet = book.active
     assert sheet is not None
     for row in (HEADERS, *rows):
@@ -146,10 +164,10 @@ def write_workbook(rows: Sequence[Sequence[str]]) -> bytes:
             if isinstance(cell.value, str):
                 cell.data_type = "s"  # never a formula: mutations make those
     buffer = io.BytesIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(excel, "datetime", Stopped)
-        book.save(buffer)
-    return buffer.getvalue()
+    book.save(buffer)
+    parts = unpack(buffer.getvalue())
+    core = "docProps/core.xml"
+    return pack(parts | {core: TIME.sub(b"2026-01-02T00:00:00Z", parts[core])})
 
 
 def _number(cell: str) -> str | float | None:

@@ -24,7 +24,7 @@ import pytest
 from fault_runs import MODEL, STUDY
 from no_pickle import no_pickle
 from poi_predict.batch_scoring import ScoringOptions, score
-from poi_predict.cohort import SyntheticSettings, make_synthetic_cohort, write_synthetic_cohort
+from poi_predict.cohort import SyntheticSettings, make_synthetic_cohort, read_codebook, write_synthetic_cohort
 from poi_predict.errors import BundleError
 from poi_predict.external_validation import validate
 from poi_predict.modeling.checkpoint import Stage
@@ -134,6 +134,8 @@ def test_json_that_would_exhaust_a_parser_is_refused(tmp_path: Path, name: str, 
         {"codebook": {"age": {"kind": "numeric", "typical": {"a": 1}}}},
         {"codebook": {"age": {"aliases": [[[]]]}}},
         {"codebook": {"age": 7}},
+        {"codebook": {"age": read_codebook()["age"].as_dict() | {"aliases": [{}]}}},
+        {"codebook": {"age": read_codebook()["age"].as_dict() | {"typical": {"a": 1}}}},
         {"reading": {"missing": 7}},
         {"reading": {"__class__": "os.system"}},
         {"outcome_codebook": {"menses_resumed": None}},

@@ -112,5 +112,6 @@ def _arrow_column(column: Any) -> pd.Series:
     if pa.types.is_floating(column.type):
         return pd.Series(column.to_pandas(), dtype="float64")
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column.validate(full=True)  # damaged pages may hold what is no UTF-8; better here than later
         return pd.Series(column.to_pandas(), dtype="str")
     return cells_of_objects([cell_text(cell) for cell in column.to_pylist()])

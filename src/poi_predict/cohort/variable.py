@@ -179,9 +179,9 @@ class Variable:
                 values[name] = None if limits is None else (float(limits[0]), float(limits[1]))
             values["levels"] = {level: tuple(texts) for level, texts in values.get("levels", {}).items()}
             values["units"] = {unit: float(factor) for unit, factor in values.get("units", {}).items()}
-            values["aliases"] = tuple(values.get("aliases", ()))
+            values["aliases"] = tuple(_as_text(alias) for alias in values.get("aliases", ()))
             return cls(**values)
-        except (TypeError, ValueError, AttributeError, IndexError):
+        except (TypeError, ValueError, AttributeError, LookupError):
             name = values.get("name", "?")
             raise StudyError(f'The variable "{name}" must hold the fields of a variable; it does not.') from None
 
@@ -210,3 +210,9 @@ class Variable:
         if values["kind"] == "binary":
             values["levels"] = yes_no_levels(values.get("levels", {}))
         return cls(**values)
+
+
+def _as_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -112,7 +112,7 @@ def reckon(bundle: Bundle, inputs: pd.DataFrame, *, reasons: bool) -> Reckoned:
     if len(inputs) == 0:
         nothing = np.empty(0)
         return Reckoned(nothing, nothing, nothing, np.empty((0, 0)) if reasons else None, (), None)
-    with limit_threads(), np.errstate(all="ignore"):  # an answer that is no number is refused below
+    with limit_threads(), np.errstate(all="ignore"):
         reckoned = _find_way(bundle).reckon(inputs, reasons=reasons)
     p = reckoned.p_response
     if not ((p >= 0) & (p <= 1)).all():
@@ -249,7 +249,8 @@ def _find_way(bundle: Bundle) -> _Way:
         way = _LinearWay
     elif isinstance(base, EvidenceLogisticRegression) and not base.fit_.design.pairs and len(bundle.pipeline) == 2:
         way = _EvidenceWay
-    ready = way(bundle)
+    with np.errstate(all="ignore"):  # `reckon` refuses answers that are no numbers
+        ready = way(bundle)
     _READY[id(bundle)] = weakref.ref(bundle), ready
     weakref.finalize(bundle, _READY.pop, id(bundle), None)
     return ready

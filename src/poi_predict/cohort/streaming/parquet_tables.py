@@ -174,4 +174,6 @@ def _typed(column: pa.ChunkedArray, *, number: bool) -> pa.Array:
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
         column = pa.chunked_array([pa.array([cell_text(cell) for cell in column.to_pylist()], pa.string())])
-    return joined(column.chunks, pa.string()).dictionary_encode()
+    encoded = joined(column.chunks, pa.string()).dictionary_encode()
+    encoded.dictionary.validate(full=True)  # damaged pages may hold what is no UTF-8; better here than later
+    return encoded
