@@ -19,7 +19,7 @@ from fuzzing.corpus import KINDS, Corpus, Damaged
 from fuzzing.seeds import STUDY, make_arrow, make_rows, pack, read_folder, unpack, write_manifest, write_parquet
 from fuzzing.tree_mutations import mutate_tree, write_toml
 
-N_FILES, N_GROUPS = 240, 8
+N_FILES, N_GROUPS = 200, 8
 SCORE = ("--allow-synthetic-model", "-j", "1")
 
 

@@ -83,7 +83,7 @@ class Written:
         return {int(row["row"]) for row in csv.DictReader(io.StringIO(self.rejected.decode(), newline=""))}
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     table=tables(), n_bytes=st.integers(1, 200), n_rows=st.integers(1, 5), suffix=st.sampled_from([".csv", ".parquet"])
 )
