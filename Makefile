@@ -5,12 +5,13 @@ READY := .venv/.ready
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train reference test check lint types layers notebooks ui lock clean format
+.PHONY: help setup train reference test slow check lint types layers notebooks ui lock clean format
 
 help:
 	@echo "make train      set up, run the demo study, and say what was written where"
 	@echo "make reference  rebuild the models of published evidence alone (models/reference-*)"
 	@echo "make test       set up and run the tests"
+	@echo "make slow       run the long forms of some tests"
 	@echo "make check      lint, types, import layers, tests, notebooks (what CI runs)"
 	@echo "make ui         open MLflow on 127.0.0.1"
 	@echo "make format     put the code into the house style"
@@ -35,8 +36,12 @@ reference: $(READY)
 	@$(BIN)/python pipelines/reference.py
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
 	@echo "Tests done. Next: 'make train' runs the demo study."
+
+# Long forms of tests whose short form `make test` runs.
+slow: $(READY)
+	@$(BIN)/python -m pytest -q -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .
