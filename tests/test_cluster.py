@@ -48,10 +48,18 @@ def workers() -> Iterator:
 
 @pytest.fixture
 def address(workers) -> str:
-    """The scheduler's, once two workers are there: a test before may have ended some."""
-    workers.scale(2)
-    workers.wait_for_workers(2, timeout=30)
+    """The scheduler's, once it and the cluster know the same two workers: a test before may have ended some."""
+    deadline = time.monotonic() + 60
+    while not _is_settled(workers):
+        assert time.monotonic() < deadline, "the cluster did not come back"
+        workers.scale(2)
+        time.sleep(0.1)
     return workers.scheduler_address
+
+
+def _is_settled(workers) -> bool:
+    started = {nanny.worker_address for nanny in list(workers.workers.values())}
+    return len(started) == len(workers.worker_spec) == 2 and started == set(workers.scheduler.workers)
 
 
 def test_results_come_in_the_order_of_the_items(address: str) -> None:
