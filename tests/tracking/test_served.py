@@ -45,6 +45,8 @@ CONTRACT = Contract(
 
 def environment(uri: str) -> dict[str, str]:
     quiet = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # MLflow starts its server by the name "uvicorn": the environment's programs must be on the path.
+    quiet["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"} | quiet
 
 
