@@ -85,11 +85,11 @@ def read_priors(folder: Path | None = None, *, outcome: str | None = None) -> pd
 
     Examples
     --------
-    FSH: half of -0.0367 per IU/L, for a log unit of about 60 IU/L:
+    FSH: half of what two cohorts say by random effects, -0.0159 per IU/L, for a log unit of about 60 IU/L:
 
     >>> row = read_priors(outcome="menses").set_index("parameter").loc["fsh__log"]
     >>> f"{row['mean']:.2f} ± {row['sd']:.2f} from {row['source_rows']}"
-    '-1.10 ± 1.50 from E01;PF21'
+    '-0.48 ± 1.50 from E01;E18;PF21'
     """
     frame = read_numbers("priors", folder)
     vocabulary = read_vocabulary(folder)

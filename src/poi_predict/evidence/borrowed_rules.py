@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from poi_predict.evidence.consistency import find_overlaps, find_repeated
+from poi_predict.evidence.consistency import find_overlaps, find_repeated, pool_random_effects
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
@@ -114,14 +114,14 @@ def _find_rule_breaches(row: Mapping[Any, Any], effects: pd.DataFrame) -> Iterat
         yield f"{who} says that it is centred on zero, and is not."
     elif rule in (_HALVED, _CAPPED):
         named = [name for name in row["source_rows"].split(";") if name in effects.index]
-        if len(named) != 1 or not math.isfinite(conversion):
-            yield f"{who} must name the one prognostic effect that it halves, and its conversion."
+        if not named or not math.isfinite(conversion):
+            yield f"{who} must name the prognostic effects that it halves, and their conversion."
             return
-        effect = effects.loc[named[0]]
-        wide = effect["prior_se"] * abs(conversion)
-        expected = (effect["prior_estimate"] * conversion, min(wide, MOST_SD) if rule == _CAPPED else wide)
+        pooled, se = pool_random_effects(*effects.loc[named, ["estimate", "se"]].to_numpy(dtype=float).T)
+        wide = 2 * se * abs(conversion)
+        expected = (pooled * conversion / 2, min(wide, MOST_SD) if rule == _CAPPED else wide)
         if np.abs(np.subtract((row["mean"], row["sd"]), expected)).max() > _WRITTEN:
-            yield f"{who} is not half of {named[0]} with twice its standard error."
+            yield f"{who} is not half of {' and '.join(named)} with twice the standard error."
 
 
 def _find_source_breaches(row: Mapping[Any, Any], sources: Collection[str] | None) -> Iterator[str]:

@@ -187,7 +187,7 @@ def _compute_learning_curve(pipeline: Pipeline, data: TrainingData, seed: int) -
             continue
         rows = np.sort(np.concatenate([np.zeros(0, dtype=np.intp), *order[:count]]))
         some = data.take(rows)
-        fitted = clone(pipeline).fit(some.X, some.y_true, model__sample_weight=some.weight)
+        fitted = clone(pipeline).fit(some.X, some.y_true, model__sample_weight=some.fit_weight)
         found = describe_average_contrast(fitted, data.X, data.weight, seed)
         point = {"n": count}
         for side in ("with", "without"):

@@ -115,7 +115,7 @@ def _predict_centre(
 ) -> NDArray[np.float64]:
     pipeline, data, learn, held_out = task
     train = data.take(learn)
-    fitted = fit_model(pipeline, train.X, train.y_true, train.weight)
+    fitted = fit_model(pipeline, train.X, train.y_true, train.fit_weight)
     return predict_response(fitted, data.take(held_out).X)
 
 

@@ -40,5 +40,5 @@ def pool_coefficients(pipeline: Pipeline, data: TrainingData) -> pd.DataFrame | 
     if not isinstance(pipeline[-1], MultiplyImputed):
         return None
     with_outcome = clone(pipeline).set_params(model__with_outcome=True)
-    fitted: MultiplyImputed = fit_model(with_outcome, data.X, data.y_true, data.weight)[-1]
+    fitted: MultiplyImputed = fit_model(with_outcome, data.X, data.y_true, data.fit_weight)[-1]
     return fitted.pooled_

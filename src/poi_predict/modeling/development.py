@@ -166,7 +166,7 @@ def develop_candidates(
 
     primary = plan.candidates[plan.primary]
     null, null_draws = _compare_with_null(plan, data, loop("Shuffled outcomes", "null"))
-    fitted = {name: fit_model(each, data.X, data.y_true, data.weight) for name, each in plan.candidates.items()}
+    fitted = {name: fit_model(each, data.X, data.y_true, data.fit_weight) for name, each in plan.candidates.items()}
     return Development(
         plan=plan,
         data=data,

@@ -41,12 +41,29 @@ class TrainingData:
         Inverse probability of being observed to the horizon.
     patient : ndarray of int, shape (n_rows,)
         Codes; rows of one woman share one.
+
+    Examples
+    --------
+    A woman with three courses and one with a single course tell a model as much as two women, not as four:
+
+    >>> import pandas as pd
+    >>> data = TrainingData(pd.DataFrame({"age": [31, 32, 33, 35]}), np.zeros(4), np.ones(4), np.array([0, 0, 0, 1]))
+    >>> data.fit_weight.round(2).tolist()
+    [0.33, 0.33, 0.33, 1.0]
     """
 
     X: pd.DataFrame
     y_true: NDArray[np.int64]
     weight: NDArray[np.float64]
     patient: NDArray[np.int64]
+
+    @property
+    def fit_weight(self) -> NDArray[np.float64]:
+        """Weight of each row in a fit, shape (n_rows,): that of its woman, shared among her rows that count."""
+        counts = self.weight > 0
+        codes, of_row = np.unique(self.patient, return_inverse=True)
+        courses = np.bincount(of_row, counts, minlength=len(codes))
+        return np.asarray(self.weight / np.maximum(courses[of_row], 1.0), dtype=np.float64)
 
     def take(self, rows: NDArray[np.intp]) -> TrainingData:
         """Return the rows at the given positions, repeats included."""
@@ -133,7 +150,7 @@ def _predict_held_out(task: HeldOutTask) -> NDArray[np.float64]:
     """Predictions of the held-out rows, followed by one number a learning step: 1 where it was fitted just now."""
     pipeline, data, learn, held_out = task
     train = data.take(learn)
-    fitted = fit_model(pipeline, train.X, train.y_true, train.weight)
+    fitted = fit_model(pipeline, train.X, train.y_true, train.fit_weight)
     fresh = [_is_fitted_anew(pipeline, fitted, step) for step in LEARNING_STEPS]
     return np.concatenate([predict_response(fitted, data.take(held_out).X), np.array(fresh, dtype=np.float64)])
 
@@ -220,5 +237,5 @@ def _refit(task: RefitTask) -> tuple[Pipeline | None, NDArray[np.float64]]:
     pipeline, data, rows, keep = task
     distinct, counts = np.unique(rows, return_counts=True)
     sample = data.take(distinct)
-    fitted = fit_model(pipeline, sample.X, sample.y_true, sample.weight * counts)
+    fitted = fit_model(pipeline, sample.X, sample.y_true, sample.fit_weight * counts)
     return (fitted if keep else None), predict_response(fitted, data.X)

@@ -101,9 +101,9 @@ def _measure(task: NullTask) -> NDArray[np.float64]:
         for fold in range(folds.n_folds):
             learn, held_out = folds.split(repeat, fold)
             train = data.take(learn)
-            fitted = fit_model(pipeline, train.X, train.y_true, train.weight)
+            fitted = fit_model(pipeline, train.X, train.y_true, train.fit_weight)
             p[held_out, repeat] = predict_response(fitted, data.take(held_out).X)
-            reference[held_out, repeat] = np.average(train.y_true, weights=train.weight)
+            reference[held_out, repeat] = np.average(train.y_true, weights=train.fit_weight)
     found = assess_cross_validated(data.y_true, p, folds.fold, data.weight, data.patient)
     found["log_loss_reduction"] = compute_log_loss_reduction(
         data.y_true, p, reference, data.weight, patient=data.patient

@@ -37,7 +37,7 @@ class RidgeLogistic(LinearClassifier):
     has no random folds, and ends at the bare prevalence when the columns tell nothing. The intercept is not
     penalised, so the mean prediction equals the observed rate. Expects columns of like scale.
 
-    Several rows of one woman count as several women in choosing the penalty.
+    Several rows of one woman are left out one by one, not together, in choosing the penalty.
 
     Parameters
     ----------

@@ -171,7 +171,7 @@ def test_own_priors_replace_and_add(codebook):
     assert (priors["smoking__yes"].mean, priors["smoking__yes"].sd) == (-0.2, 0.4)
     plain = build_evidence(codebook.extended([smoking]), used, EvidenceSettings("menses"))
     assert "smoking__yes" not in {prior.parameter for prior in plain.priors}
-    assert {p.parameter: p.source for p in plain.priors}["fsh__log"] == "PR04: E01, PF21"
+    assert {p.parameter: p.source for p in plain.priors}["fsh__log"] == "PR04: E01, E18, PF21"
 
 
 @pytest.mark.parametrize(
