@@ -117,7 +117,7 @@ def test_a_studys_own_spelling_of_missing_may_be_a_number() -> None:
     "cell",
     [
         "high", "12-15", "5±2", "1/2", "2021-03-01", "12:30", "~5", "5?", "1,2,3", "1.2.3", "--5", "1e",
-        "inf", "1e999", "<0", "<", "0x1F", "1_0", "٣", "=A1", "#DIV/0!", "1e" + "9" * 5000,
+        "inf", "1e999", "<0", "<", "0x1F", "1_0", "½", "=A1", "#DIV/0!", "1e" + "9" * 5000,
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_a_fault(cell: str) -> None:
@@ -251,3 +251,31 @@ def test_any_text_is_a_value_missing_or_a_fault(cells: list[str]) -> None:
 
 def test_an_empty_column_is_read() -> None:
     assert len(parse_lab_values(pd.Series([], dtype="str"), AMH).values) == 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("۰٫۰۸", 0.08),
+        ("٠٫٠٨", 0.08),
+        ("０．０８", 0.08),
+        ("۱٬۲۳۴٫۵", 1234.5),
+        ("1\u00a0234.5", 1234.5),
+        ("1\u202f234,5", 1234.5),
+        ("36\u200f", 36.0),
+        ("۳۶ IU/L", 36.0),
+        ("36 mUI/mL", 36.0),
+        ("36 мМЕ/мл", 36.0),
+        (">۱۵۰", 150.0),
+    ],
+)
+def test_numbers_of_other_scripts(cell: str, value: float) -> None:
+    parsed = parse(cell, variable=FSH)
+    assert (parsed.values.tolist(), faults(parsed)) == ([value], {})
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("−۳", -3.0), ("－３", -3.0), ("۳ ماه", 3.0), ("2 yıl", 24.0), ("3개월", 3.0)]
+)
+def test_months_of_other_scripts(cell: str, value: float) -> None:
+    assert parse(cell, variable=read_codebook()["months_to_menses"]).values.tolist() == [value]

@@ -54,6 +54,103 @@ def test_unknown_levels_are_found_and_missing() -> None:
     assert broken("route", "orally") == {"unknown_level": [True]}
 
 
+SIGNED = (
+    *("-1", "(-1)", "<1", ">1", "1?", "1*", "~1", "(1)", "1)", "+1", "≈1", "1-", "±1", "0/1", "1/0", "1/1", "1.000"),
+    *("+/-", "no?", "yes?", "yes!", "yes/no", "y/n", "n/o", "n.o.", "s.i.", "n o", "non-", "-no", "not yes", "ø", "∅"),
+    *(
+        "(yes)",
+        "yes (?)",
+        "no (-)",
+        "≠no",
+        "!yes",
+        "%",
+        "no*",
+        "да?",
+        "نعم؟",
+        "是？",
+        "有(-)",
+        "-نعم",
+        "(はい)",
+        "−1",
+        "－１",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", ["live_birth", "follicles_visible", "menses_resumed", "hrt_recent"])
+def test_a_sign_or_mark_never_makes_a_yes_or_no(name: str) -> None:
+    assert all(broken(name, cell) == {"unknown_level": [True]} for cell in SIGNED)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        (
+            "adjuvant",
+            ("PRP (-)", "PRP-", "-PRP", "PRP?", "not PRP", "w/o PRP", "without PRP", "no PRP", "PRP +/-", "PRP (+/-)"),
+        ),
+        ("adjuvant", ("PRP and/or HRT", "PRP y/o HRT", "PRP, no HRT", "PRP + -", "PRP/-", "PRP*", "non-PRP", "±PRP")),
+        ("adjuvant", ("PRP + HRT?", "PRP (none)", "(-)", "+", "PRP or HRT", "~PRP", "<PRP", "PRP neg", "!PRP")),
+        ("aetiology", ("FMR1 (-)", "FMR1-", "FMR1 (neg)", "FMR1?", "not surgical", "non-surgical", "-idiopathic")),
+        ("karyotype", ("46,XX?", "46,X,-X", "not 46,XX", "46,XX (-)", "46,XX*", "45,X-")),
+        ("cell_source", ("CD133-", "AD-MSC (-)", "AD-MSC-", "no?", "AD-MSC/UC-MSC", "n.o.", "-BM", "BM?")),
+        ("sides", ("-1", "1/2", "<2", "2?", "1,2", "1-2", "(2)", "not left")),
+        ("route", ("IV?", "-IV", "IV (-)", "no?", "n/o", "not IV")),
+    ],
+)
+def test_a_sign_or_mark_never_makes_a_level(name: str, cells: tuple[str, ...]) -> None:
+    assert {cell: broken(name, cell) for cell in cells} == {cell: {"unknown_level": [True]} for cell in cells}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "level"),
+    [
+        ("karyotype", "46, XX", "46xx"),
+        ("karyotype", "46 , XX.", "46xx"),
+        ("karyotype", "45,X / 46,XX", "mosaic_x"),
+        ("cell_source", "AD-MSC", "adipose"),
+        ("cell_source", "AD – MSC", "adipose"),
+        ("cell_source", "ad_msc", "adipose"),
+        ("cell_source", "CD133+", "peripheral_blood"),
+        ("cell_source", "Wharton’s jelly", "umbilical_cord"),
+        ("route", "i.v.", "intravenous"),
+        ("route", "Intraovarian (laparoscopic)", "intraovarian_laparoscopic"),
+        ("adjuvant", "PRP + HRT", "hrt+prp"),
+        ("adjuvant", "PRP ve HRT", "hrt+prp"),
+        ("adjuvant", "PRP،HRT", "hrt+prp"),
+        ("sides", "２", "bilateral"),
+        ("sides", "۲", "bilateral"),
+    ],
+)
+def test_punctuation_between_words_carries_no_meaning(name: str, cell: str, level: str) -> None:
+    assert levels(name, cell) == [level]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("Evet", "HAYIR"),
+        ("var", "yok"),
+        ("نعم", "لا"),
+        ("بله", "خیر"),
+        ("예", "아니오"),
+        ("はい", "いいえ"),
+        ("Да", "Нет"),
+        ("sí", "no"),
+        ("Sim", "Não"),
+        ("sì", "no"),
+        ("Ja", "Nein"),
+        ("Oui", "Non"),
+        ("是", "否"),
+        ("۱", "۰"),
+        ("１", "０"),
+        ("بله\u200f", "خیر\u200c"),
+    ],
+)
+def test_yes_and_no_in_other_languages(yes: str, no: str) -> None:
+    assert levels("live_birth", yes, no) == [1.0, 0.0]
+
+
 def test_several_levels_at_once() -> None:
     cells = (
         "PRP",

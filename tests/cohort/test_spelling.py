@@ -25,6 +25,16 @@ def test_one_unit_in_many_spellings(unit: str) -> None:
     assert unit_key(unit) == "ng/ml"
 
 
+@pytest.mark.parametrize("unit", ["mIU/mL", "mUI/mL", "MIU/ml", "mIU ml-1", "mui/ml"])
+def test_international_units_in_many_spellings(unit: str) -> None:
+    assert unit_key(unit) == "miu/ml"
+
+
+@pytest.mark.parametrize("unit", ["UI/mL", "µUI/mL", "IU/mL", "IU/L", "UI/L"])
+def test_international_units_of_another_size_stay_apart(unit: str) -> None:
+    assert unit_key(unit) != "miu/ml"
+
+
 def test_different_units_stay_different() -> None:
     assert len({unit_key(u) for u in ("ng/mL", "ng/L", "pg/mL", "mIU/mL", "IU/mL", "10^6", "10^7", "m", "mo")}) == 9
 

@@ -24,7 +24,9 @@ __all__ = ["LevelValues", "parse_levels"]
 
 _NONE = "none"
 _YES_NO: dict[str | None, float] = {"no": 0.0, "yes": 1.0}
-_JOINED = re.compile(r"\s*(?:[+;,/|&、，；]|\band\b|\bund\b|\bet\b|\by\b|\bplus\b|\bwith\b|和|及)\s*")
+_JOINED = re.compile(
+    r"\s*(?:[+;,/|&、，；]|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bve\b|\bи\b|\bو\b|\bplus\b|\bwith\b|和|及)\s*"
+)
 
 
 @dataclass(frozen=True, eq=False)

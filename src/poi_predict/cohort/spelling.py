@@ -16,27 +16,39 @@ __all__ = ["header_key", "level_key", "plain_text", "shown_header", "split_heade
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT_RUN = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
 _SPACES = re.compile(r"\s+")
+_OTHER_DIGITS = re.compile(r"[^\D0-9]")
+_OTHER_SCRIPTS = str.maketrans("٫٬،؛؟٪−", ".’,;?%-")  # Arabic marks of decimals, thousands and sentences; the minus
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 _PER_VOLUME = re.compile(r"(?:per|[.·*]?)(ml|dl|l)(?:\^?-1)$|per(ml|dl|l|kg)$")
-_WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
-_NUMBER = re.compile(r"[+-]?\d+[.,]\d+")
+_UNITS_OF_ACTIVITY = re.compile(r"^([mu]?)ui(/)")  # "mUI/mL" of Romance languages is mIU/mL
+_WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,](?:0{1,2}|0{4,})")  # "1.000" may be a thousand
+_INITIALS = re.compile(r"\w(?:[\s_.,/-]+\w)+\W*")  # "n.o." is not "no"
+_QUALIFYING_BRACKETS = re.compile(r"(?<=\S)(\s*)[(\[]([^()\[\]]*\w[^()\[\]]*)[)\]]")
+_HARMLESS = r"(?:[\s_]+|[\s_]*[,.;:/'’][\s_]*|[-‐‑]|\s[-–—]\s)"
+_SEPARATORS = re.compile(rf"(?<=[^\W\d_]){_HARMLESS}(?=\w)|(?<=\w){_HARMLESS}(?=[^\W\d_])")
 _BRACKETS = re.compile(r"\s*[(\[{（【]([^()\[\]{}（）【】]*)[)\]}）】]\s*")
 _SHOWN_HEADER_LENGTH = 60
 
 
 def plain_text(text: str) -> str:
-    """Return `text` folded: entities and full-width forms resolved, lower case, single spaces, powers as ^.
+    """Return `text` folded: entities, full-width forms and the digits of other scripts resolved, lower case,
+    single spaces, powers as ^, no invisible characters.
 
     >>> plain_text("  ＜0.02&nbsp;NG/ML ")
     '<0.02 ng/ml'
     >>> plain_text("5×10⁶")
     '5×10^6'
+    >>> plain_text("۰٫۰۲"), plain_text("HAYIR\u200f")
+    ('0.02', 'hayir')
     """
     if text.isascii() and "&" not in text:
         return _SPACES.sub(" ", text).strip().casefold()
     resolved = html.unescape(text)
     powers = _SUPERSCRIPT_RUN.sub(lambda run: "^" + run.group().translate(_SUPERSCRIPTS), resolved)
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", powers)).strip().casefold()
+    folded = unicodedata.normalize("NFKC", powers).translate(_OTHER_SCRIPTS)
+    folded = _OTHER_DIGITS.sub(lambda digit: str(unicodedata.decimal(digit.group())), folded)
+    visible = "".join(character for character in folded if unicodedata.category(character) != "Cf")
+    return _SPACES.sub(" ", visible).strip().casefold().replace("i̇", "i")  # "İ" of Turkish
 
 
 def header_key(text: str) -> str:
@@ -53,28 +65,37 @@ def unit_key(text: str) -> str:
 
     >>> unit_key("µg / L") == unit_key("ug/l") == unit_key("μg·L⁻¹")
     True
+    >>> unit_key("mUI/mL")
+    'miu/ml'
     >>> unit_key("kg/m²")
     'kg/m^2'
     """
     key = plain_text(text).replace("μ", "u").replace("×", "x").replace("*", "x").replace(" ", "")
     key = _PER_VOLUME.sub(lambda found: "/" + (found.group(1) or found.group(2)), key)
-    return key.replace(".", "").replace("·", "")
+    return _UNITS_OF_ACTIVITY.sub(r"\1iu\2", key.replace(".", "").replace("·", ""))
 
 
 def level_key(text: str) -> str:
     """Return what identifies a level of a category.
 
-    >>> level_key("AD-MSC") == level_key("ad msc")
+    Only punctuation *between* words is dropped, where it carries no meaning. A sign, a question mark or anything else
+    at the edge of a word may turn its meaning round (`-1`, `PRP (-)`, `<1`, `1?`), and stays; so does what stands
+    between digits (`0/1`).
+
+    >>> level_key("AD-MSC") == level_key("ad msc") == level_key("AD_MSC.")
     True
     >>> level_key("46, XX"), level_key("1.0"), level_key("+")
     ('46xx', '1', '+')
+    >>> level_key("PRP (-)"), level_key("-1"), level_key("46,X,-X"), level_key("0/1")
+    ('prp (-)', '-1', '46x,-x', '0/1')
     """
     plain = plain_text(text)
     if whole := _WHOLE_NUMBER.fullmatch(plain):
         return whole.group(1)
-    if _NUMBER.fullmatch(plain):
+    if _INITIALS.fullmatch(plain):
         return plain
-    return _NOT_ALPHANUMERIC.sub("", plain) or plain
+    opened = _QUALIFYING_BRACKETS.sub(r"\1 \2", plain)
+    return _SEPARATORS.sub("", _SPACES.sub(" ", opened).rstrip(".,;: ")) or plain
 
 
 def split_header(header: str) -> list[tuple[str, str, bool]]:
