@@ -31,8 +31,7 @@ _SHOWN_HEADER_LENGTH = 60
 
 
 def plain_text(text: str) -> str:
-    """Return `text` folded: entities, full-width forms and the digits of other scripts resolved, lower case,
-    single spaces, powers as ^, no invisible characters.
+    """Return `text` folded: other forms of letters, digits and spaces resolved, lower case, powers as ^.
 
     >>> plain_text("  ＜0.02&nbsp;NG/ML ")
     '<0.02 ng/ml'
