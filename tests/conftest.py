@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,17 @@ import pytest
 from poi_predict.study import Study, read_study
 from poi_predict.workflow import simulate, train
 from support import CREATED, ROOT, quicken
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let this process and those it starts answer an interrupt.
+
+    Under `nohup`, cron and `make test &` a shell has interrupts ignored, and every process inherits that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ import pytest
 from joblib import Parallel, delayed
 
 import engine_jobs
+from children import started
 from poi_predict import cluster
 from poi_predict.cluster_software import Software, check_software, remark_processors
 from poi_predict.engines import open_engine, open_training
@@ -217,7 +218,7 @@ def test_a_scheduler_that_goes_away_is_said_so(tmp_path: Path) -> None:
         "        print(running.scheduler_address, flush=True)\n"
         "        sys.stdin.read()\n"
     )
-    with subprocess.Popen(
+    with started(
         [sys.executable, "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

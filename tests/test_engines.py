@@ -15,6 +15,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import engine_jobs
+from children import started
 from poi_predict.engines import count_jobs, open_engine, open_training
 from poi_predict.errors import CohortError, EngineError
 from poi_predict.one_thread import one_thread
@@ -85,14 +86,15 @@ def test_a_process_that_is_killed_is_said_so() -> None:
         list(engine.map(engine_jobs.die, None, range(4)))
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_outlives_a_command_that_is_ended(sent: signal.Signals, tmp_path: Path) -> None:
-    command = subprocess.Popen([sys.executable, engine_jobs.__file__, str(tmp_path)], stderr=subprocess.DEVNULL)
-    wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2)
-    workers = [int(file.name.removeprefix("pid-")) for file in tmp_path.iterdir()]
-    command.send_signal(sent)
-    command.wait(timeout=10)
-    wait_until(lambda: not any(is_running(pid) for pid in workers))
+    with started([sys.executable, engine_jobs.__file__, str(tmp_path)], stderr=subprocess.DEVNULL) as command:
+        wait_until(lambda: len(list(tmp_path.glob("pid-*"))) == 2)
+        workers = [int(file.name.removeprefix("pid-")) for file in tmp_path.iterdir()]
+        command.send_signal(sent)
+        command.wait(timeout=10)
+        wait_until(lambda: not any(is_running(pid) for pid in workers))
 
 
 def is_running(pid: int) -> bool:

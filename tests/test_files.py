@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from children import finished
 from poi_predict import files
 from poi_predict.errors import OutputError
 from poi_predict.files import check_folder_is_ours, recover_folder, replace_folder, staged_file, staged_folder
@@ -62,7 +62,7 @@ def test_a_run_killed_at_any_step_leaves_a_whole_folder_old_or_new(tmp_path: Pat
     victim = Path(__file__).with_name("files_victim.py")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(victim.parent), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, str(victim), str(tmp_path), way]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = finished(command, env=environment)
     assert done.returncode == 0, done.stderr
     kills, absent = map(int, done.stdout.split())
     assert kills > 5

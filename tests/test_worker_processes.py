@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from children import started
+
 WORKING = """
 import os, time
 from poi_predict.validation import run_tasks
@@ -23,11 +25,12 @@ run_tasks(work, [0.2, 0.2, 60.0, 60.0], n_jobs=2)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_with_the_process_they_work_for(sign: signal.Signals) -> None:
     command = [sys.executable, "-c", WORKING]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, start_new_session=True) as parent:
+    with started(command, stdout=pipe, stderr=pipe) as parent:
         assert parent.stdout is not None
         assert parent.stderr is not None
         workers: set[int] = set()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from children import finished
 
 VICTIM = Path(__file__).with_name("kills_victim.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked and killed")
@@ -21,6 +22,6 @@ def test_killed_runs_end_in_the_bytes_of_undisturbed_ones(scenario: str, least: 
     places = os.pathsep.join([str(VICTIM.parents[1]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(VICTIM), str(tmp_path), scenario]
     environment = os.environ | {"PYTHONPATH": places}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    done = finished(command, seconds=300, env=environment)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) >= least

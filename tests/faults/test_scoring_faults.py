@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from children import finished
 from fault_runs import BAD_ROWS, MODEL, N_ROWS, OTHER_MODEL, Answer, Run, Score, after_block, outputs
 from poi_predict.scoring.output.work_folder import WorkFolder
 
@@ -50,6 +50,7 @@ def undisturbed(score: Score, place: Path) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_terminal_is_told_how_to_go_on(score: Score, place: Path, undisturbed: dict[str, bytes]) -> None:
     with after_two_blocks(lambda: os.kill(os.getpid(), signal.SIGINT)):
         answer = score()
@@ -95,6 +96,7 @@ def test_a_cohort_that_changes_while_it_is_scored(
     assert outputs(place) == undisturbed
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_another_model_or_other_options_do_not_go_on_with_a_run(
     score: Score, place: Path, undisturbed: dict[str, bytes]
 ) -> None:
@@ -115,6 +117,7 @@ def test_another_model_or_other_options_do_not_go_on_with_a_run(
     assert outputs(place) == undisturbed
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_existing_output_is_kept_unless_it_is_to_be_replaced(
     score: Score, place: Path, undisturbed: dict[str, bytes]
 ) -> None:
@@ -182,10 +185,6 @@ def test_the_drift_page_is_not_written_over_a_file_unasked(score: Score, place: 
     assert outputs(place) == {}
 
 
-def start(command: list[str], place: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=place, timeout=120)
-
-
 def score_words(place: Path) -> list[str]:
     files = ["--model", str(MODEL), "--cohort", str(place / "cohort.csv"), "--out", str(place / "s.csv")]
     return [sys.executable, "-m", "poi_predict", "score", *files, "--jobs", "1"]
@@ -194,7 +193,8 @@ def score_words(place: Path) -> list[str]:
 @pytest.mark.skipif(os.name != "posix", reason="limits are set by a POSIX shell")
 def test_a_disk_that_takes_no_more(score: Score, place: Path, undisturbed: dict[str, bytes]) -> None:
     """RLIMIT_FSIZE stands for the full disk: writes fail in the same place, with EFBIG for ENOSPC."""
-    done = start(["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *score_words(place)], place)  # blocks of 512 bytes
+    limited = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh"]  # blocks of 512 bytes
+    done = finished([*limited, *score_words(place)], cwd=place)
     refused(Answer(done.returncode, done.stdout, done.stderr), "s.csv could not be written (File too large)")
     assert outputs(place) == {}
     assert score("--resume").code == 0

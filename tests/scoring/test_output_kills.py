@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from children import finished
+
 VICTIM = Path(__file__).with_name("output_victim.py")
 
 
@@ -17,7 +19,7 @@ def run_scenarios(folder: Path, *scenarios: str, before: tuple[str, ...] = ()) -
     command = [*before, sys.executable, str(VICTIM), str(folder), *scenarios]
     places = os.pathsep.join([str(VICTIM.parents[1]), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": places}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = finished(command, seconds=300, env=environment)
     assert done.returncode == 0, done.stderr
     return {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
 

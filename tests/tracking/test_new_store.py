@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from children import finished
 from poi_predict.tracking.mlflow_session import open_store
 from poi_predict.tracking.new_store import make_database
 
@@ -31,7 +31,7 @@ with open_store(sys.argv[1]):
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_a_store_whose_making_was_killed_opens_again(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    done = subprocess.run([sys.executable, "-c", KILLED, uri], capture_output=True, check=False, timeout=120)
+    done = finished([sys.executable, "-c", KILLED, uri])
     assert done.returncode == -9, done.stderr
     assert not (tmp_path / "mlflow.db").exists()
     assert [path.name[:19] for path in tmp_path.iterdir()] == [".mlflow.db.partial-"]
