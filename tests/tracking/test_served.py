@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -19,15 +20,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poi_predict.errors import BundleError, CohortError
-from poi_predict.scoring.batch import score_frame
-from poi_predict.scoring.bundle import read_bundle, write_bundle
-from poi_predict.scoring.contract import Contract
+from children import started
+from poi_predict.batch_scoring import ScoringOptions, score
+from poi_predict.cohort import ColumnMapping, ReadingSettings, read_codebook, read_frame
+from poi_predict.errors import BundleError
+from poi_predict.scoring import Bundle, answer_frame, read_bundle, score_frame, write_bundle
 from poi_predict.tracking import mlflow_session
+from poi_predict.tracking.mlflow_model import without_nan
 from poi_predict.tracking.mlflow_store import read_registered_bundle, record_training
 from poi_predict.tracking.records import RunRecord
-from poi_predict.tracking.served_input import read_served_columns, without_nan
 from poi_predict.tracking.settings import TrackedRun, TrackingSettings
+from support import ROOT
 from tracked import make_bundle
 
 WOMEN = [
@@ -35,12 +38,7 @@ WOMEN = [
     {"patient_id": "0043", "age": 29.5, "fsh": 80, "amh": 2, "amh__below": False, "aetiology": "surgical"},
     {"patient_id": "Ωmega", "age": None, "fsh": None, "amh": None, "amh__below": None, "aetiology": None},
 ]
-CONTRACT = Contract(
-    "menses_12m",
-    ("age", "amh", "aetiology"),
-    ("age", "amh", "amh__below", "aetiology"),
-    codebook={"aetiology": {"kind": "category"}},
-)
+REFERENCE = ROOT / "models" / "reference-menses"
 
 
 def environment(uri: str) -> dict[str, str]:
@@ -79,16 +77,12 @@ def answers(uri: str, tracked: TrackedRun, tmp_path_factory: pytest.TempPathFact
     options = ["-m", tracked.uri, "--env-manager", "local"]
     with (folder / "log").open("wb") as log:
         serve = [*mlflow, "serve", *options, "-h", "127.0.0.1", "-p", str(port)]
-        server = subprocess.Popen(serve, env=environment(uri), stdout=log, stderr=log, start_new_session=True)
-        try:
+        with started(serve, env=environment(uri), stdout=log, stderr=log) as server:
             files = ["-i", str(folder / "women.csv"), "-t", "csv", "-o", str(folder / "out.json")]
             subprocess.run(
                 [*mlflow, "predict", *options, *files], env=environment(uri), capture_output=True, check=True
             )
             served = ask(port, json.dumps({"dataframe_records": WOMEN}), server)
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait(timeout=20)
     return {"predict": json.loads((folder / "out.json").read_text()), "serve": served}
 
 
@@ -96,7 +90,7 @@ def answers(uri: str, tracked: TrackedRun, tmp_path_factory: pytest.TempPathFact
 @pytest.mark.parametrize("way", ["predict", "serve"])
 def test_mlflow_answers_with_the_columns_of_score(way: str, answers: dict[str, Any], place: Path) -> None:
     bundle = read_bundle(place / "bundle")
-    expected = score_frame(bundle, read_served_columns(pd.DataFrame(WOMEN), bundle.contract), reasons=3)
+    expected = answer_frame(bundle, pd.DataFrame(WOMEN), reasons=3)
     answer = pd.DataFrame(answers[way]["predictions"])
     pd.testing.assert_frame_equal(answer, expected, check_dtype=False, rtol=1e-12)
     assert answer["patient_id"].tolist() == ["0042", "0043", "Ωmega"]
@@ -129,34 +123,114 @@ def test_an_id_that_a_csv_reader_made_a_number_is_refused(uri: str, tracked: Tra
     assert "MlflowException" in type(caught.value).__name__
 
 
+FAULTS = [
+    ("age", "thirty", "not_a_number"),
+    ("age", True, "not_a_number"),
+    ("age", [33], "not_a_number"),
+    ("age", float("inf"), "not_a_number"),
+    ("age", 3300, "hard_range"),
+    ("fsh", -1, "hard_range"),
+    ("amh", 0, "no_detection_limit"),
+    ("amh__below", "perhaps", "unknown_level"),
+    ("amh__below", 2, "unknown_level"),
+    ("aetiology", 5, "unknown_level"),
+    ("aetiology", "surgicall", "unknown_level"),
+    ("follicles_visible", 2, "unknown_level"),
+    ("follicles_visible", 0.5, "unknown_level"),
+    ("follicles_visible", "perhaps", "unknown_level"),
+    ("patient_id", None, "empty_patient_id"),
+]
+SOUND = {
+    "patient_id": "A",
+    "age": 33,
+    "fsh": 60,
+    "amh": 1.2,
+    "amh__below": False,
+    "aetiology": "surgical",
+    "follicles_visible": True,
+}
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    """A model whose variables are of every kind."""
+    return read_bundle(REFERENCE)
+
+
+def ask_about(bundle: Bundle, *women: dict[str, Any]) -> pd.DataFrame:
+    """What a served model answers, asked in process; what nobody says of a woman is null."""
+    rows = [dict.fromkeys(bundle.contract.predictors) | woman for woman in women]
+    return answer_frame(bundle, pd.DataFrame(rows, dtype=object), reasons=3)
+
+
+@pytest.mark.parametrize(("column", "value"), [fault[:2] for fault in FAULTS])
+def test_a_row_that_breaks_the_contract_is_refused_alone_and_says_why(
+    bundle: Bundle, column: str, value: object
+) -> None:
+    answer = ask_about(bundle, SOUND, SOUND | {column: value}, SOUND)
+    assert answer["p_response"].isna().tolist() == [False, True, False]
+    assert answer.loc[1, ["ci_low", "ci_high", "reason_1"]].isna().all()
+    assert answer["flags"].str.startswith("rejected: ").tolist() == [False, True, False]
+    assert column in answer["flags"][1]
+    assert value is None or f" {value} " not in answer["flags"][1]
+    pd.testing.assert_frame_equal(answer.iloc[[0]], ask_about(bundle, SOUND))
+
+
+def test_score_rejects_the_same_rows_of_a_file_for_the_same_reasons(bundle: Bundle, tmp_path: Path) -> None:
+    faults = [fault for fault in FAULTS if fault[0] != "amh__below"]  # no table has such a column
+    women = [SOUND | {name: value} for name, value, _ in faults]
+    rows = [dict.fromkeys(bundle.contract.predictors) | woman for woman in [*women, SOUND]]
+    cells = pd.DataFrame([{name: "" if value is None else str(value) for name, value in row.items()} for row in rows])
+    cells.drop(columns="amh__below").to_csv(tmp_path / "women.csv", index=False)
+    score(str(REFERENCE), tmp_path / "women.csv", tmp_path / "s.csv", ScoringOptions(n_jobs=1))
+    rejected = pd.read_csv(tmp_path / "s.csv.rejected.csv")
+    assert list(rejected[["row", "column", "rule"]].itertuples(index=False, name=None)) == [
+        (row, name, rule) for row, (name, _, rule) in enumerate(faults, start=1)
+    ]
+
+
 @pytest.mark.parametrize(
-    ("column", "value"),
+    ("said", "meant"),
     [
-        ("age", "thirty"),
-        ("age", True),
-        ("age", float("inf")),
-        ("age", [33]),
-        ("amh__below", "perhaps"),
-        ("amh__below", 2),
-        ("amh__below", [1]),
-        ("aetiology", ["surgical"]),
+        ({"follicles_visible": True}, {"follicles_visible": "yes"}),
+        ({"follicles_visible": False}, {"follicles_visible": 0}),
+        ({"follicles_visible": 1.0}, {"follicles_visible": "ja"}),
+        ({"age": "33.5"}, {"age": 33.5}),
+        ({"age": "33,5"}, {"age": 33.5}),
+        ({"amh": "<0.1"}, {"amh": 0.1, "amh__below": True}),
+        ({"amh": 0.1, "amh__below": "true"}, {"amh": 0.1, "amh__below": 1}),
+        ({"amh": 0.1, "amh__below": None}, {"amh": 0.1, "amh__below": "False"}),
+        ({"aetiology": "Idiopathic "}, {"aetiology": "idiopathic"}),
+        ({"fsh": float("nan")}, {"fsh": None}),
+        ({"cell_source": "AD-MSC"}, {"cell_source": "adipose"}),
     ],
 )
-def test_what_is_not_of_its_kind_is_refused_without_being_shown(column: str, value: object) -> None:
-    women = {"age": [33, 34], "amh": [1, 2], "amh__below": [True, None], "aetiology": ["surgical", None]}
-    women[column] = [women[column][0], value]
-    with pytest.raises(CohortError, match=rf"{column} holds 1 that is not") as caught:
-        read_served_columns(pd.DataFrame(women), CONTRACT)
-    assert str(value) not in str(caught.value).replace("true or false", "").replace("33", "") or value == 2
+def test_what_score_reads_is_read_however_json_writes_it(
+    bundle: Bundle, said: dict[str, Any], meant: dict[str, Any]
+) -> None:
+    pd.testing.assert_frame_equal(ask_about(bundle, SOUND | said), ask_about(bundle, SOUND | meant))
+    assert ask_about(bundle, SOUND | said)["p_response"].notna().all()
 
 
-@pytest.mark.parametrize("below", [[1, 0, None], [True, False, None], ["true", "False", None], [1.0, 0.0, np.nan]])
-def test_truths_are_read_however_json_and_csv_write_them(below: list[object]) -> None:
-    women = pd.DataFrame({"age": ["33.5", 30, None], "amh__below": pd.Series(below, dtype=object)})
-    read = read_served_columns(women, CONTRACT)
-    assert read["amh__below"].tolist() == [True, False, False]
-    assert read["amh__below"].dtype == bool
-    np.testing.assert_array_equal(read["age"], [33.5, 30.0, np.nan])
+def test_a_request_of_refused_rows_alone_is_answered_row_by_row(bundle: Bundle) -> None:
+    answer = ask_about(bundle, SOUND | {"age": 290}, SOUND | {"fsh": "high"})
+    assert answer["p_response"].isna().all()
+    assert answer["patient_id"].tolist() == ["A", "A"]
+    assert json.loads(json.dumps(without_nan(answer).to_dict("records")))[0]["p_response"] is None
+
+
+def test_a_row_that_breaks_two_rules_says_both(bundle: Bundle) -> None:
+    flags = ask_about(bundle, SOUND | {"age": 290, "fsh": "high"})["flags"][0]
+    assert "fsh must be a number" in flags
+    assert "age must lie between" in flags
+
+
+def test_a_limit_of_the_clinic_is_taken_in_the_unit_it_stated() -> None:
+    amh = ColumnMapping("amh", "AMH", unit="pmol/L", detection_limit=1.0)
+    for mapping, value in ((amh, 0.14), (dataclasses.replace(amh, unit=None), None)):
+        block = read_frame(pd.DataFrame({"amh": ["ND"]}), read_codebook(), ReadingSettings(columns=(mapping,)))
+        assert block.usable.all() == (value is not None)
+        assert value is None or (round(block.data["amh"][0], 3), block.data["amh__below"][0]) == (value, True)
 
 
 def test_a_missing_number_is_null_in_json() -> None:

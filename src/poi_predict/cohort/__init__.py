@@ -15,6 +15,7 @@ from poi_predict.cohort.streaming import (
     TablePlan,
     find_tables,
     read_block,
+    read_frame,
     survey_cohort,
 )
 from poi_predict.cohort.synthetic import SyntheticSettings, make_synthetic_cohort, write_synthetic_cohort
@@ -49,6 +50,7 @@ __all__ = [
     "read_block",
     "read_codebook",
     "read_cohort",
+    "read_frame",
     "reading_as_dict",
     "reading_from_dict",
     "survey_cohort",

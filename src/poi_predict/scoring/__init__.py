@@ -1,6 +1,6 @@
 """Stored models: what is kept of a training, and how a cohort is scored with it."""
 
-from poi_predict.scoring.batch import read_scoring_cohort, score_frame, survey_scoring_cohort
+from poi_predict.scoring.batch import answer_frame, read_scoring_cohort, score_frame, survey_scoring_cohort
 from poi_predict.scoring.bundle import Bundle, read_bundle, write_bundle
 from poi_predict.scoring.conforming import conform
 from poi_predict.scoring.contract import Contract, Provenance, compute_training_ranges
@@ -13,6 +13,7 @@ __all__ = [
     "Provenance",
     "add_centre",
     "add_regimens",
+    "answer_frame",
     "build_contract",
     "build_provenance",
     "check_table_suffix",

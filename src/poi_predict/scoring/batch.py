@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from poi_predict.cohort import Codebook, Cohort, read_cohort, reading_from_dict
+import numpy as np
+
+from poi_predict.cohort import Codebook, Cohort, read_cohort, read_frame, reading_from_dict
 from poi_predict.cohort.streaming import CohortPlan, survey_cohort
 from poi_predict.errors import BundleError
 from poi_predict.scoring.blocks import score_inputs
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from poi_predict.scoring.bundle import Bundle
 
-__all__ = ["read_scoring_cohort", "score_frame", "survey_scoring_cohort"]
+__all__ = ["answer_frame", "read_scoring_cohort", "score_frame", "survey_scoring_cohort"]
 
 
 def read_scoring_cohort(bundle: Bundle, path: Path, *, allow_synthetic: bool = False) -> Cohort:
@@ -126,3 +128,40 @@ def score_frame(bundle: Bundle, frame: pd.DataFrame, reasons: int = 3) -> pd.Dat
     if "patient_id" in frame:
         scores["patient_id"] = frame["patient_id"].astype(str).to_numpy(dtype=object)
     return scores
+
+
+def answer_frame(bundle: Bundle, frame: pd.DataFrame, reasons: int = 3) -> pd.DataFrame:
+    """Answer rows that a program hands over as ``score`` answers a table: each is scored, or refused with its reasons.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A stored model.
+    frame : DataFrame of shape (n_rows, n_columns)
+        Canonical columns in canonical units; cells of any type, see `read_frame`.
+    reasons : int
+        How many of the strongest clinical variables to name.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, 5 + 2 * reasons)
+        As `score_frame` gives it, one row for each row given. A row that breaks the contract has no probability,
+        and its flags say every rule it breaks after "rejected: ".
+
+    Raises
+    ------
+    BundleError
+        If a predictor's column is missing.
+    """
+    contract = bundle.contract
+    block = read_frame(frame, Codebook.from_dict(contract.codebook), reading_from_dict(contract.reading))
+    scored = score_frame(bundle, block.data.loc[block.usable], reasons).set_axis(np.flatnonzero(block.usable))
+    answer = scored.reindex(range(len(frame)))
+    answer["patient_id"] = block.data["patient_id"]
+    words: list[list[str]] = [[] for _ in range(len(frame))]
+    for fault in block.faults:
+        for row in fault.rows.tolist():
+            words[row].append(fault.message)
+    for row in np.flatnonzero(~block.usable).tolist():
+        answer.loc[row, "flags"] = f"rejected: {' '.join(words[row])}"
+    return answer.set_axis(frame.index)

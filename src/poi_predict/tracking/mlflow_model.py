@@ -10,7 +10,6 @@ import pandas as pd  # noqa: TC002  # MLflow reads the annotation of the served 
 from poi_predict.errors import BundleError
 from poi_predict.scoring.bundle import read_bundle
 from poi_predict.tracking.mlflow_session import quietly
-from poi_predict.tracking.served_input import read_served_columns, without_nan
 from poi_predict.tracking.signature import REASONS, input_types, output_types
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from poi_predict.scoring.contract import Contract
 
-__all__ = ["DIGEST", "check_digest", "register_bundle", "set_served_model"]
+__all__ = ["DIGEST", "check_digest", "register_bundle", "set_served_model", "without_nan"]
 
 DIGEST = "bundle.digest"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "poi-predict", "scikit-learn", "skops")
@@ -105,16 +104,21 @@ def set_served_model() -> None:
             ) -> pd.DataFrame:
                 from poi_predict.scoring import batch  # noqa: PLC0415
 
-                women = read_served_columns(model_input, self.bundle.contract)
-                return without_nan(batch.score_frame(self.bundle, women, reasons=REASONS))
+                return without_nan(batch.answer_frame(self.bundle, model_input, reasons=REASONS))
 
         set_model(BundleModel())
+
+
+def without_nan(answer: pd.DataFrame) -> pd.DataFrame:
+    """Return an answer whose missing values are None, since JSON knows no NaN; other columns keep their type."""
+    gaps = [name for name in answer if answer[name].isna().any()]
+    return answer.assign(**{str(name): answer[name].astype(object).where(answer[name].notna(), None) for name in gaps})
 
 
 def _signature(contract: Contract) -> ModelSignature:
     """Declare canonical columns in and those of ``score`` out; none is required, so NaN may stand.
 
-    Columns in are of any type, see `read_served_columns`; but an id is text, so that MLflow refuses to read 0042 as 42.
+    Columns in are of any type, read by `answer_frame`; but an id is text, so that MLflow refuses to read 0042 as 42.
     """
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import ColSpec, Schema  # noqa: PLC0415

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,11 +27,16 @@ from poi_predict.cohort.table_files import speaking_of
 from poi_predict.cohort.typed_table import enforce_contract, read_columns, tabulate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from poi_predict.cohort.headers import ColumnPlan
+    from poi_predict.cohort.lab_clues import LabFacts
     from poi_predict.cohort.mapping import ReadingSettings
     from poi_predict.cohort.streaming.cells import BlockCells
     from poi_predict.cohort.streaming.plans import BlockPlan, CohortPlan, TablePlan
+    from poi_predict.cohort.table_cells import SpeltCells
 
-__all__ = ["Block", "RowFault", "read_block"]
+__all__ = ["Block", "RowFault", "check_cells", "read_block"]
 
 
 class RowFault(NamedTuple):
@@ -114,13 +119,43 @@ def read_block(plan: CohortPlan, block: BlockPlan) -> Block:
         cells = _cells(table, block, plan.settings)
     if len(cells.position) != block.n_rows:
         raise changed(table.name)
-    row_number = cells.position + block.first_row
-    ids, breaches = _identify(cells, table, row_number)
-    columns, found = read_columns(cells.columns.__getitem__, table.columns, plan.settings, table.facts)
+    read = check_cells(
+        cells.columns, table.columns, plan.settings, cells.position + block.first_row, table.facts, cells.overlong
+    )
+    return replace(read, table=block.table)
+
+
+def check_cells(
+    cells: Mapping[int, pd.Series | SpeltCells],
+    plans: Sequence[ColumnPlan],
+    settings: ReadingSettings,
+    row_number: np.ndarray,
+    facts: Mapping[str, LabFacts] | None = None,
+    overlong: np.ndarray | None = None,
+) -> Block:
+    """Return cells as a block: read as their variables, with the rules that each row breaks.
+
+    Parameters
+    ----------
+    cells : mapping of int to Series or SpeltCells
+        Columns by position.
+    plans : sequence of ColumnPlan
+        Which of them is which variable.
+    settings : ReadingSettings
+        How the cells are written.
+    row_number : array of int, shape (n,)
+    facts : mapping of str to LabFacts, optional
+        What whole columns say, where `cells` are a part of them.
+    overlong : array of bool, shape (n,), optional
+        Rows with more cells than the header.
+    """
+    ids, breaches = _identify(cells, plans, row_number)
+    columns, found = read_columns(cells.__getitem__, plans, settings, facts)
     data = tabulate(ids, columns)
-    numeric = [column for column in table.columns if column.variable.is_numeric]  # levels are known ones once read
+    numeric = [column for column in plans if column.variable.is_numeric]  # levels are known ones once read
+    beyond = np.zeros(len(row_number), dtype=bool) if overlong is None else overlong
     breaches = [
-        Breach(TABLE, "overlong_row", cells.overlong, {}),
+        Breach(TABLE, "overlong_row", beyond, {}),
         *breaches,
         *found,
         *enforce_contract(data, numeric, check_contract),
@@ -131,19 +166,21 @@ def read_block(plan: CohortPlan, block: BlockPlan) -> Block:
         for breach in breaches
         if breach.is_error and breach.rows.any()
     ]
-    return Block(data, row_number, faults, block.table)
+    return Block(data, row_number, faults, 0)
 
 
 def _message(breach: Breach) -> str:
     return row_message(breach.rule, breach.variable, **breach.facts)
 
 
-def _identify(cells: BlockCells, table: TablePlan, row_number: np.ndarray) -> tuple[pd.Series, list[Breach]]:
+def _identify(
+    cells: Mapping[int, pd.Series | SpeltCells], plans: Sequence[ColumnPlan], row_number: np.ndarray
+) -> tuple[pd.Series, list[Breach]]:
     """Return the identifiers exactly as given, and the rows without one."""
-    plan = next((plan for plan in table.columns if plan.variable.kind == "id"), None)
+    plan = next((plan for plan in plans if plan.variable.kind == "id"), None)
     if plan is None:
         return pd.Series([f"row-{number}" for number in row_number.tolist()], dtype="str"), []
-    column = cells.columns[plan.position]
+    column = cells[plan.position]
     texts = texts_of(as_texts(column) if isinstance(column, pd.Series) else column)
     nameless = nameless_rows(texts)
     ids = series_of(texts)
