@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from poi_predict.cli import main
-from poi_predict.one_woman import compare_cohort, compare_patient
+from poi_predict.errors import CohortError
+from poi_predict.one_woman import compare_cohort, compare_patient, explain_patient
 from poi_predict.workflow import simulate
 from support import ROOT
 
@@ -83,3 +84,51 @@ def test_a_question_that_cannot_be_answered_is_refused(
     assert said in told
     assert "NOBODY" not in told
     assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def repeated(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four rows, two of them with one identifier; the first of these two cannot be used."""
+    women = pd.read_csv(cohort, dtype=str).iloc[[0, 1, 2, 3]].copy()
+    women.iloc[3, women.columns.get_loc("Patient ID")] = "SYN-00002"
+    women.iloc[1, women.columns.get_loc("Age (years)")] = "25"
+    women.iloc[3, women.columns.get_loc("Age (years)")] = "38"
+    women.iloc[2, women.columns.get_loc("Age (years)")] = "99"
+    path = tmp_path_factory.mktemp("repeated") / "cohort.csv"
+    women.to_csv(path, index=False)
+    return path
+
+
+def test_a_page_of_several_rows_says_which_row_it_is_of(repeated: Path, tmp_path: Path) -> None:
+    ages = {}
+    for row in (None, 2, 4):
+        lines = explain_patient(MODEL, str(repeated), "SYN-00002", str(tmp_path / "her.html"), row=row)
+        page = (tmp_path / "her.html").read_text()
+        assert lines[0].startswith("Rows 2 and 4 of the table have this patient_id; row")
+        assert lines[0] in page
+        ages[row] = "25 years" in page, "38 years" in page
+    assert ages == {None: (False, True), 2: (True, False), 4: (False, True)}
+    assert "row 4, the last, is used" in compare_patient(MODEL, repeated, "SYN-00002", tmp_path / "r.html")[0]
+    assert "row 2 is used" in compare_patient(MODEL, repeated, "SYN-00002", tmp_path / "r.html", row=2)[0]
+    assert "row 2 is used" in (tmp_path / "r.html").read_text()
+    assert "have this patient_id" not in explain_patient(MODEL, repeated, "SYN-00001", tmp_path / "her.html")[0]
+
+
+@pytest.mark.parametrize(("row", "said"), [(1, "1 is not. Rows 2 and 4 are."), (9, "9 is not. Rows 2 and 4 are.")])
+def test_a_row_of_nobody_or_another_woman_is_refused(repeated: Path, tmp_path: Path, row: int, said: str) -> None:
+    with pytest.raises(CohortError, match=said):
+        explain_patient(MODEL, repeated, "SYN-00002", tmp_path / "her.html", row=row)
+    assert not (tmp_path / "her.html").exists()
+
+
+def test_every_row_of_a_cohort_is_compared_or_named_as_rejected(repeated: Path, tmp_path: Path) -> None:
+    found = compare_cohort(MODEL, str(repeated), str(tmp_path / "all.csv"))
+    assert (found.n_rows, len(found.comparison), found.n_rejected) == (4, 3, 1)
+    rejected = pd.read_csv(tmp_path / "all.csv.rejected.csv")
+    assert rejected[["row", "column", "rule"]].values.tolist() == [[3, "age", "hard_range"]]
+    assert "99" not in rejected["message"][0]
+    lines = found.lines(tmp_path / "all.csv")
+    assert any("4 rows read = 3 compared + 1 rejected" in line for line in lines)
+    assert any("all.csv.rejected.csv" in line for line in lines)
+    table = pd.read_csv(tmp_path / "all.csv")
+    assert len(table) == 3 * len(found.comparison.options)

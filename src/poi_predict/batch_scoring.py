@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poi_predict import __version__
@@ -31,7 +32,6 @@ from poi_predict.tracking import track_scoring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from poi_predict.scoring import Bundle
     from poi_predict.scoring.portable import PortableBundle
@@ -78,6 +78,11 @@ class ScoringOptions:
     drift: Path | None = None
     pseudonym_key: Path | None = None
     track: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("drift", "pseudonym_key"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -155,8 +160,8 @@ def _say_neutralised(n: int) -> list[str]:
 
 def score(
     model: str,
-    cohort: Path,
-    out: Path,
+    cohort: Path | str,
+    out: Path | str,
     options: ScoringOptions | None = None,
     *,
     listener: Listener = SILENT,
@@ -168,9 +173,9 @@ def score(
     ----------
     model : str
         A bundle folder, or ``models:/name@alias``.
-    cohort : Path
+    cohort : Path or str
         A table, a folder of tables, or a pattern such as ``clinics/*.parquet``.
-    out : Path
+    out : Path or str
         Scores; the suffix names the format. Beside it stand ``OUT.rejected.csv`` and ``OUT.summary.json``.
     options : ScoringOptions, optional
     listener : Listener
@@ -184,7 +189,7 @@ def score(
         If the model, the cohort or the output is at fault; nothing that looks complete is left, and what was
         finished is kept for ``resume``.
     """
-    options = options or ScoringOptions()
+    cohort, out, options = Path(cohort), Path(out), options or ScoringOptions()
     place = OutputOptions(options.resume, options.overwrite, options.part_rows)
     check_place(out, place)
     _check_drift_place(out, options)

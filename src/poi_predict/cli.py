@@ -49,6 +49,10 @@ EngineOption = Annotated[
 TrackOption = Annotated[
     bool | None, typer.Option("--track/--no-track", help="Record in MLflow [if the model came from there].")
 ]
+RowOption = Annotated[
+    int | None,
+    typer.Option("--row", min=1, help="Which of her rows, 1 for the first under the header [her last one]."),
+]
 SyntheticOption = Annotated[
     bool, typer.Option("--allow-synthetic-model", help="Let a model made from SYNTHETIC women score real ones.")
 ]
@@ -176,13 +180,14 @@ def explain(
     cohort: CohortOption,
     patient: Annotated[str, typer.Option("--patient", "-p", help="Her patient_id, as in the cohort.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="One woman's page: .html.")],
+    row: RowOption = None,
     allow_synthetic_model: SyntheticOption = False,
 ) -> None:
     """Write one woman's page: her probability, how sure it is, and what it comes from."""
     from poi_predict.one_woman import explain_patient as run  # noqa: PLC0415
 
-    run(model, cohort, patient, out, allow_synthetic=allow_synthetic_model)
-    _say(f"Wrote her page to {out}.")
+    for line in run(model, cohort, patient, out, allow_synthetic=allow_synthetic_model, row=row):
+        _say(line)
 
 
 @app.command()
@@ -192,6 +197,7 @@ def regimens(
     out: Annotated[Path, typer.Option("--out", "-o", help="One woman's page (.html), or with --all a table.")],
     patient: Annotated[str | None, typer.Option("--patient", "-p", help="Her patient_id, as in the cohort.")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Compare for every woman, into a table.")] = False,
+    row: RowOption = None,
     allow_synthetic_model: SyntheticOption = False,
 ) -> None:
     """Compare regimens for one woman, beside no cell therapy; or for a whole cohort."""
@@ -199,10 +205,12 @@ def regimens(
 
     if everyone == (patient is not None):
         raise PoiPredictError("Name one woman by --patient, or all of them by --all; one of the two, not both.")
+    if patient is None and row is not None:
+        raise PoiPredictError("--row chooses among the rows of one woman; name her by --patient, or leave it out.")
     if patient is None:
         lines = compare_cohort(model, cohort, out, allow_synthetic=allow_synthetic_model).lines(out)
     else:
-        lines = compare_patient(model, cohort, patient, out, allow_synthetic=allow_synthetic_model)
+        lines = compare_patient(model, cohort, patient, out, allow_synthetic=allow_synthetic_model, row=row)
     for line in lines:
         _say(line)
 

@@ -125,8 +125,8 @@ class ExternalValidation:
 
 def validate(
     model: str,
-    cohort_file: Path,
-    out: Path,
+    cohort_file: Path | str,
+    out: Path | str,
     *,
     allow_synthetic: bool = False,
     created: dt.date | None = None,
@@ -138,9 +138,9 @@ def validate(
     ----------
     model : str
         A bundle folder, or ``models:/name@alias``.
-    cohort_file : Path
+    cohort_file : Path or str
         A table with predictors and outcomes, in the words of the model's contract.
-    out : Path
+    out : Path or str
         Folder of the outputs; an earlier validation there is replaced as a whole.
     allow_synthetic : bool
         Let a model made from synthetic women be judged on real ones.
@@ -156,6 +156,7 @@ def validate(
         If the model, the cohort or the output is at fault; nothing half-written is left. If the store fails once
         they are written, the outputs are complete.
     """
+    cohort_file, out = Path(cohort_file), Path(out)
     check_folder_is_ours(out, MARKER)
     place = read_registered_bundle(model) if model.startswith("models:/") else Path(model)
     _check_apart(place, out)

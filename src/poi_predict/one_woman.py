@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poi_predict.cohort import Codebook
@@ -23,11 +24,10 @@ from poi_predict.report import build_patient_content, render_patient_page
 from poi_predict.report.regimen_content import draw_chances
 from poi_predict.report.regimen_page import build_regimen_content, render_regimen_page
 from poi_predict.scoring import check_table_suffix, conform, read_scoring_cohort, score_frame, write_whole_table
+from poi_predict.scoring.output import rejected_path
 from poi_predict.stored_models import describe_model, find_woman, list_usable_women, read_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from poi_predict.regimen import OptionList, RegimenComparison, ResponseDraws, WaitingComparison
@@ -43,16 +43,26 @@ class ComparedCohort:
 
     comparison: RegimenComparison
     excluded: tuple[str, ...]
-    n_rejected: int
+    n_rows: int
+    rejected: Path | None
     brands: tuple[str, ...]
 
-    def lines(self, out: Path) -> list[str]:
+    @property
+    def n_rejected(self) -> int:
+        """Rows that could not be compared."""
+        return self.n_rows - len(self.comparison)
+
+    def lines(self, out: Path | str) -> list[str]:
         """Say what was compared, what was found, and what was left out."""
         verdicts = self.comparison.verdict_frame()["verdict"]
         counts = ", ".join(f"{name}: {count}" for name, count in verdicts.value_counts().items())
         return [
             *(f"{brand[0].upper()}{brand[1:]}." for brand in self.brands),
-            f"{len(self.comparison)} women, {len(self.comparison.options)} options; {self.n_rejected} rows rejected.",
+            (
+                f"{self.n_rows} rows read = {len(self.comparison)} compared + {self.n_rejected} rejected; "
+                f"{len(self.comparison.options)} options."
+            ),
+            *([] if self.rejected is None else [f"Rejected rows with their reasons: {self.rejected}"]),
             f"Verdicts: {counts or 'none'}.",
             self.comparison.rule,
             *(f"Note: {note}" for note in self.comparison.notes),
@@ -61,8 +71,30 @@ class ComparedCohort:
         ]
 
 
-def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False) -> None:
-    """Write one woman's page: her chance, how sure it is, and what it comes from.
+def explain_patient(
+    model: str,
+    cohort_file: Path | str,
+    patient: str,
+    out: Path | str,
+    *,
+    allow_synthetic: bool = False,
+    row: int | None = None,
+) -> list[str]:
+    """Write one woman's page: her chance, how sure it is, and what it comes from; return what to say of it.
+
+    Parameters
+    ----------
+    model : str
+        A bundle folder, or ``models:/name@alias``.
+    cohort_file : Path or str
+    patient : str
+        Her identifier, exactly as in the file.
+    out : Path or str
+        The page.
+    allow_synthetic : bool
+        Let a model made from synthetic women be asked about real ones.
+    row : int, optional
+        Which of her rows; her last one if not given.
 
     Raises
     ------
@@ -70,16 +102,23 @@ def explain_patient(model: str, cohort_file: Path, patient: str, out: Path, *, a
         If there is no such woman, or her row cannot be scored.
     """
     bundle = read_model(model)
-    row, synthetic = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
-    content = _describe_woman(bundle, row, patient, synthetic=synthetic)
-    with staged_file(out) as partial:
+    hers = _read_woman(bundle, Path(cohort_file), patient, row, allow_synthetic=allow_synthetic)
+    content = _describe_woman(bundle, hers)
+    with staged_file(Path(out)) as partial:
         partial.write_text(render_patient_page(content), encoding="utf-8")
+    return [*hers.remarks, f"Wrote her page to {out}."]
 
 
 def compare_patient(
-    model: str, cohort_file: Path, patient: str, out: Path, *, allow_synthetic: bool = False
+    model: str,
+    cohort_file: Path | str,
+    patient: str,
+    out: Path | str,
+    *,
+    allow_synthetic: bool = False,
+    row: int | None = None,
 ) -> list[str]:
-    """Write one woman's page of regimens, and return what to say of it.
+    """Write one woman's page of regimens, and return what to say of it; parameters as for `explain_patient`.
 
     Raises
     ------
@@ -87,22 +126,23 @@ def compare_patient(
         If there is no such woman, her row cannot be scored, or the model cannot compare regimens.
     """
     bundle = read_model(model)
-    row, synthetic = _read_woman(bundle, cohort_file, patient, allow_synthetic=allow_synthetic)
+    hers = _read_woman(bundle, Path(cohort_file), patient, row, allow_synthetic=allow_synthetic)
     settings, options, support, draws = _open_comparison(bundle)
-    inputs = conform(row, bundle.contract)
+    inputs = conform(hers.row, bundle.contract)
     comparison = compare_regimens(draws, inputs, options, settings, support, favourable=_is_favourable(bundle))
     untreated = next((option for option in options.options if option.name == NO_THERAPY), None)
     content = build_regimen_content(
-        _describe_woman(bundle, row, patient, synthetic=synthetic, for_regimens=True),
+        _describe_woman(bundle, hers, for_regimens=True),
         comparison,
         settings,
         chances=draw_chances(draws, inputs, untreated),
         waiting=_compare_waiting(draws, inputs, options, settings, bundle),
         details=bundle.assessment.get("regimens"),
     )
-    with staged_file(out) as partial:
+    with staged_file(Path(out)) as partial:
         partial.write_text(render_regimen_page(content), encoding="utf-8")
     return [
+        *hers.remarks,
         *(f"{brand[0].upper()}{brand[1:]}." for brand in bundle.contract.brands),
         str(comparison.verdict_frame()["sentence"].iloc[0]),
         comparison.rule,
@@ -111,53 +151,72 @@ def compare_patient(
     ]
 
 
-def compare_cohort(model: str, cohort_file: Path, out: Path, *, allow_synthetic: bool = False) -> ComparedCohort:
+def compare_cohort(
+    model: str, cohort_file: Path | str, out: Path | str, *, allow_synthetic: bool = False
+) -> ComparedCohort:
     """Compare the regimens of every woman of a cohort, and write them to a table, one row a woman and option.
+
+    Rows that break the contract go to ``OUT.rejected.csv`` with row number, column, rule and message, as in scoring.
 
     Raises
     ------
     PoiPredictError
         If model, cohort or output are at fault; then no file appears.
     """
+    out = Path(out)
     check_table_suffix(out)
     bundle = read_model(model)
-    cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
-    women, n_rejected = list_usable_women(cohort)
+    cohort = read_scoring_cohort(bundle, Path(cohort_file), allow_synthetic=allow_synthetic)
+    women, breaches = list_usable_women(cohort)
     settings, options, support, draws = _open_comparison(bundle)
     inputs, favourable = conform(women, bundle.contract), _is_favourable(bundle)
     comparison = compare_regimens(draws, inputs, options, settings, support, favourable=favourable)
     frame = comparison.frame()
     frame.insert(0, "patient_id", women["patient_id"].astype(str).to_numpy(dtype=object)[frame.pop("woman").to_numpy()])
     write_whole_table(frame, out)
+    rejected = rejected_path(out)
+    write_whole_table(breaches, rejected)
     excluded = tuple(each.sentence for each in options.excluded)
-    return ComparedCohort(comparison, excluded, n_rejected, bundle.contract.brands)
+    return ComparedCohort(
+        comparison, excluded, cohort.n_rows, rejected if len(breaches) else None, bundle.contract.brands
+    )
 
 
-def _read_woman(bundle: Bundle, cohort_file: Path, patient: str, *, allow_synthetic: bool) -> tuple[pd.DataFrame, bool]:
-    """Return her latest row, and whether she is made up."""
+@dataclass(frozen=True)
+class _Woman:
+    """One row of a woman, whether she is made up, and what to say of the row."""
+
+    patient: str
+    row: pd.DataFrame
+    synthetic: bool
+    remarks: tuple[str, ...]
+
+
+def _read_woman(bundle: Bundle, cohort_file: Path, patient: str, row: int | None, *, allow_synthetic: bool) -> _Woman:
     cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
-    return find_woman(cohort, patient), cohort.synthetic
+    hers, remark = find_woman(cohort, patient, row)
+    return _Woman(patient, hers, cohort.synthetic, (remark,) if remark else ())
 
 
-def _describe_woman(
-    bundle: Bundle, row: pd.DataFrame, patient: str, *, synthetic: bool, for_regimens: bool = False
-) -> PatientContent:
+def _describe_woman(bundle: Bundle, woman: _Woman, *, for_regimens: bool = False) -> PatientContent:
     """Fill her page; with error bars where the model has a posterior or refits."""
+    row = woman.row
     has_spread = bool(bundle.refits) or hasattr(bundle.pipeline[-1], "sample_posterior")
     if for_regimens or has_spread:
         explanation: Any = explain_with_uncertainty(bundle.pipeline, conform(row, bundle.contract), bundle.refits)
     else:
         explanation = explain_predictions(bundle.pipeline, conform(row, bundle.contract))
     scored = score_frame(bundle, row, reasons=0)
-    return build_patient_content(
-        patient,
+    content = build_patient_content(
+        woman.patient,
         row.iloc[0],
         {str(name): value for name, value in scored.iloc[0].items()},
         explanation,
         Codebook.from_dict(bundle.contract.codebook),
-        describe_model(bundle, synthetic_woman=synthetic),
+        describe_model(bundle, synthetic_woman=woman.synthetic),
         contrast=predict_contrast(bundle.pipeline, conform(row, bundle.contract)),
     )
+    return replace(content, flags=(*woman.remarks, *content.flags))
 
 
 def _open_comparison(bundle: Bundle) -> tuple[RegimenSettings, OptionList, Support, ResponseDraws]:

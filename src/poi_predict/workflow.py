@@ -64,15 +64,17 @@ if TYPE_CHECKING:
 __all__ = ["check", "develop", "simulate", "train"]
 
 
-def simulate(n: int, seed: int, out: Path, truth: Path | None = None) -> None:
+def simulate(n: int, seed: int, out: Path | str, truth: Path | str | None = None) -> None:
     """Write a synthetic cohort, and if asked for the true probabilities."""
+    out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     cohort = make_synthetic_cohort(SyntheticSettings(n=n), np.random.default_rng(seed))
-    write_synthetic_cohort(cohort, out, truth)
+    write_synthetic_cohort(cohort, out, None if truth is None else Path(truth))
 
 
-def check(study: Study, cohort_file: Path) -> Checked:
+def check(study: Study, cohort_file: Path | str) -> Checked:
     """Validate a cohort for a study, and write the row numbers of the findings beside it."""
+    cohort_file = Path(cohort_file)
     found = check_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
     findings = found if isinstance(found, Findings) else found.findings
     attrition, problem = None, None
@@ -180,8 +182,8 @@ def _can_compare(development: Development) -> bool:
 
 def train(
     study: Study,
-    cohort_file: Path,
-    out: Path | None = None,
+    cohort_file: Path | str,
+    out: Path | str | None = None,
     *,
     n_jobs: int = -1,
     listener: Listener = SILENT,
@@ -193,9 +195,9 @@ def train(
     Parameters
     ----------
     study : Study
-    cohort_file : Path
+    cohort_file : Path or str
         The clinic's table.
-    out : Path, optional
+    out : Path or str, optional
         Folder of the outputs; ``models/<study>`` by default. An earlier output is replaced as a whole.
     n_jobs, listener
         As in `develop`. An interrupted training goes on where it stopped when it is called again.
@@ -209,7 +211,8 @@ def train(
     PoiPredictError
         If the input is at fault; nothing half-written is left.
     """
-    folder = out if out is not None else Path("models") / study.name
+    folder = Path(out) if out is not None else Path("models") / study.name
+    cohort_file = Path(cohort_file)
     check_folder_is_ours(folder, MARKER)
     training = develop(
         study,

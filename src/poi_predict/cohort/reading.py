@@ -96,7 +96,7 @@ class Cohort:
 
 
 def read_cohort(
-    path: Path,
+    path: Path | str,
     codebook: Codebook,
     settings: ReadingSettings,
     *,
@@ -157,7 +157,7 @@ def read_cohort(
 
 
 def check_cohort(
-    path: Path,
+    path: Path | str,
     codebook: Codebook,
     settings: ReadingSettings,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,6 @@ from poi_predict.scoring.blocks import score_inputs
 from poi_predict.scoring.conforming import conform
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from poi_predict.scoring.bundle import Bundle
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["answer_frame", "read_scoring_cohort", "score_frame", "survey_scoring_cohort"]
 
 
-def read_scoring_cohort(bundle: Bundle, path: Path, *, allow_synthetic: bool = False) -> Cohort:
+def read_scoring_cohort(bundle: Bundle, path: Path | str, *, allow_synthetic: bool = False) -> Cohort:
     """Read a table wholly, by the contract that training wrote, to ask the model about its women.
 
     Parameters
     ----------
     bundle : Bundle
         A stored model.
-    path : Path
+    path : Path or str
         The table.
     allow_synthetic : bool
         Let a model made from synthetic women score real ones.
@@ -43,7 +42,7 @@ def read_scoring_cohort(bundle: Bundle, path: Path, *, allow_synthetic: bool = F
     """
     contract = bundle.contract
     cohort = read_cohort(
-        path,
+        Path(path),
         Codebook.from_dict(contract.codebook),
         reading_from_dict(contract.reading),
         required=contract.predictors,
@@ -54,14 +53,14 @@ def read_scoring_cohort(bundle: Bundle, path: Path, *, allow_synthetic: bool = F
 
 
 def survey_scoring_cohort(
-    bundle: Bundle, spec: Path, *, allow_synthetic: bool = False, n_threads: int = 1
+    bundle: Bundle, spec: Path | str, *, allow_synthetic: bool = False, n_threads: int = 1
 ) -> CohortPlan:
     """Survey the tables of a cohort by the contract that training wrote, to score them block by block.
 
     Parameters
     ----------
     bundle : Bundle
-    spec : Path
+    spec : Path or str
         A table, a folder of tables, or a pattern such as ``clinics/*.parquet``.
     allow_synthetic : bool
         Let a model made from synthetic women score real ones.
@@ -77,7 +76,7 @@ def survey_scoring_cohort(
     """
     contract = bundle.contract
     plan = survey_cohort(
-        spec,
+        Path(spec),
         Codebook.from_dict(contract.codebook),
         reading_from_dict(contract.reading),
         required=contract.predictors,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poi_predict.cohort import Codebook, reading_from_dict
@@ -16,7 +17,6 @@ from poi_predict.scoring.trusted import TRUSTED_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from sklearn.pipeline import Pipeline
 
@@ -105,12 +105,12 @@ def write_bundle(bundle: Bundle, folder: Path, *, as_text: bool = False) -> str:
     return write_files(folder, files)
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path | str) -> Bundle:
     """Read a stored model, if no byte of it has changed since training and nothing in it is untrusted.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or str
         Where `write_bundle` wrote.
 
     Returns
@@ -124,7 +124,7 @@ def read_bundle(folder: Path) -> Bundle:
         If a file is missing, extra, altered, truncated or too large; if an archive unpacks to too much or
         holds a type that is not pinned in `trusted`; if the contract is not one that this version knows.
     """
-    return build_bundle(*read_stored_files(folder))
+    return build_bundle(*read_stored_files(Path(folder)))
 
 
 def build_bundle(files: Mapping[str, bytes], digest: str) -> Bundle:
