@@ -29,6 +29,7 @@ from poi_predict.evidence import EvidenceSettings, build_evidence_settings
 from poi_predict.features import FeatureSettings
 from poi_predict.modeling import ModelingSettings
 from poi_predict.naming import suggest
+from poi_predict.privacy import PrivacySettings
 from poi_predict.regimen import RegimenSettings, build_regimen_settings
 from poi_predict.tracking import TrackingSettings
 from poi_predict.validation import ValidationSettings
@@ -38,7 +39,7 @@ __all__ = ["Study", "read_study", "shipped_studies"]
 T = TypeVar("T")
 SECTIONS = (
     "study", "cohort", "columns", "variables", "endpoint", "inclusion", "predictors", "evidence", "models",
-    "validation", "regimens", "tracking",
+    "validation", "regimens", "tracking", "privacy",
 )  # fmt: skip
 NO_EVIDENCE = (
     'The candidate "evidence" borrows from the literature, so a study that names it must say for which outcome; it '
@@ -77,6 +78,7 @@ class Study:
     regimens: RegimenSettings
     tracking: TrackingSettings
     sha256: str
+    privacy: PrivacySettings = PrivacySettings()
 
     @property
     def endpoint_label(self) -> str:
@@ -113,6 +115,7 @@ class Study:
             "evidence": None if self.evidence is None else asdict(self.evidence),
             "validation": asdict(self.validation),
             "regimens": self.regimens.as_dict(),
+            "privacy": asdict(self.privacy),
         }
 
 
@@ -209,7 +212,13 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
         regimens=build_regimen_settings(read_table(raw, "regimens"), codebook, _known_names(features, codebook)),
         tracking=build_settings(TrackingSettings, tracking, "tracking"),
         sha256=sha256,
+        privacy=build_settings(PrivacySettings, read_table(raw, "privacy"), "privacy"),
     )
+    if features.rare_level_below < study.privacy.least:
+        raise StudyError(
+            f"predictors.rare_level_below ({features.rare_level_below}) must be at least privacy.least "
+            f"({study.privacy.least}): a coefficient of fewer women would tell of each of them. Raise it."
+        )
     _check_variables(study)
     if study.models.needs_evidence and study.evidence is None:
         raise StudyError(NO_EVIDENCE)

@@ -20,6 +20,7 @@ from poi_predict.features.patient import place_patient
 from poi_predict.features.protocol import place_protocol
 from poi_predict.features.timing import place_timing
 from poi_predict.naming import suggest
+from poi_predict.privacy import count_beside_mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,22 +53,30 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Domain, builder, and the columns of the canonical table that the builder takes.
     blank_empty : bool
         Whether derived columns without any value at fit become 0 for every woman; otherwise they stay missing.
+    least : int
+        With `blank_empty`, a column that is known of fewer women at fit, or in which fewer differ from the commonest
+        value, becomes 0 for every woman too: what is learnt from it would be learnt from each of them.
 
     Attributes
     ----------
     builders_ : list of (str, FeatureBuilder, list of str)
         The same, with fitted builders.
     empty_ : ndarray of bool, shape (n_columns,)
-        Derived columns without any value at fit. They tell nothing and are 0 for every woman: not every
-        learner bears a column that is missing throughout. All False without `blank_empty`.
+        Derived columns without any value at fit, or with too few (`least`). They tell nothing and are 0 for every
+        woman: not every learner bears a column that is missing throughout. All False without `blank_empty`.
     """
+
+    least: int = 0
 
     builders_: list[tuple[str, FeatureBuilder, list[str]]]
     empty_: NDArray[np.bool_]
 
-    def __init__(self, builders: list[tuple[str, FeatureBuilder, list[str]]], *, blank_empty: bool = True) -> None:
+    def __init__(
+        self, builders: list[tuple[str, FeatureBuilder, list[str]]], *, blank_empty: bool = True, least: int = 0
+    ) -> None:
         self.builders = builders
         self.blank_empty = blank_empty
+        self.least = least
 
     @property
     def required_columns(self) -> list[str]:
@@ -146,9 +155,17 @@ class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.builders_.append((domain, fitted, columns))
             blocks.append(fitted.derive(values))
         derived = np.hstack(blocks)
-        self.empty_ = np.isnan(derived).all(axis=0) & self.blank_empty
+        self.empty_ = self._find_empty(derived)
         derived[:, self.empty_] = 0.0
         return derived
+
+    def _find_empty(self, derived: NDArray[np.float64]) -> NDArray[np.bool_]:
+        known = (~np.isnan(derived)).sum(axis=0)
+        empty = known == 0
+        if self.least:
+            beside = count_beside_mode(derived)
+            empty |= (known < self.least) | ((beside > 0) & (beside < self.least))
+        return np.asarray(empty & self.blank_empty)
 
     def _check(self, X: pd.DataFrame) -> None:
         if not isinstance(X, pd.DataFrame):

@@ -1,7 +1,8 @@
 """How many women of training were like this one, without keeping any of them.
 
-Groups of at least five women who are much alike are replaced by their mean (microaggregation by MDAV: Domingo-Ferrer
-& Mateo-Sanz 2002, doi 10.1109/69.979982), so that a stored model can count women like a new one and holds no row.
+Groups of at least five women who had the same protocol and are much alike are replaced by their mean (microaggregation
+by MDAV: Domingo-Ferrer & Mateo-Sanz 2002, doi 10.1109/69.979982), so that a stored model can count women like a new one
+and holds no row. Women of rare protocols make groups of their own, without a protocol.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+from poi_predict.privacy import LEAST, find_told, round_mean, round_sd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,10 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Alike", "Neighbourhood", "build_neighbourhood", "group_alike"]
 
-LEAST_GROUP = 5
-LEAST_KNOWN = 3
-"""A mean of fewer known values would show them."""
-DIGITS = 3
+LEAST_GROUP = LEAST
+DIGITS = 1
 RADIUS = math.sqrt(0.5)
 
 
@@ -64,12 +65,11 @@ class Neighbourhood:
     centre, scale, weight : tuple of float
         Mean and SD of each in training; its share in the distance.
     centroids : tuple of tuple of (float or None)
-        Mean of each group in standard deviations, to three digits; None where fewer than three of its women are
-        known.
+        Mean of each group in standard deviations, to one digit; None where fewer than five of its women are known.
     sizes : tuple of int
         Women in each group, five or more.
     protocols : tuple of tuple of int
-        How many women of each group had each combination seen in training.
+        How many women of each group had each combination seen in training: all, or none.
     radius : float
     """
 
@@ -139,7 +139,10 @@ class Neighbourhood:
 
 
 def build_neighbourhood(
-    columns: pd.DataFrame, importance: Mapping[str, float], protocol: Sequence[int] | None = None
+    columns: pd.DataFrame,
+    importance: Mapping[str, float],
+    protocol: Sequence[int] | None = None,
+    least: int = LEAST,
 ) -> Neighbourhood | None:
     """Replace the women of training by means of groups of at least five.
 
@@ -151,7 +154,9 @@ def build_neighbourhood(
         For each column of the baseline what one of its standard deviations does to the log-odds. All columns count
         alike where none does anything.
     protocol : sequence of int, optional
-        Which combination each woman had, by its position; -1 where that is not known.
+        Which combination each woman had, by its position; -1 where that is not known, or is rare.
+    least : int
+        Fewest women of a group. Those of a combination who are fewer are in none.
 
     Returns
     -------
@@ -160,13 +165,13 @@ def build_neighbourhood(
     """
     names = list(importance)
     values = columns[names].to_numpy(dtype=np.float64)
-    if len(values) < LEAST_GROUP or not names:
+    if len(values) < least or not names:
         return None
     known = ~np.isnan(values)
     count = np.maximum(known.sum(axis=0), 1)
     centre = np.where(known, values, 0.0).sum(axis=0) / count
     spread = np.sqrt((np.where(known, values - centre, 0.0) ** 2).sum(axis=0) / count)
-    useful = (spread > 0) & (known.sum(axis=0) >= LEAST_GROUP)
+    useful = (spread > 0) & find_told(values, least)
     squares = np.square([importance[name] for name in names]) * useful
     if not squares.sum() > 0:
         squares = useful.astype(np.float64)
@@ -174,21 +179,33 @@ def build_neighbourhood(
         return None
     keep = np.flatnonzero(squares)
     weight = squares[keep] / squares.sum()
-    standard = (values[:, keep] - centre[keep]) / spread[keep]
-    groups = group_alike(standard, weight)
+    spread = round_sd(spread[keep], count[keep], least)
+    centre = round_mean(centre[keep], spread, count[keep], least)
+    standard = (values[:, keep] - centre) / spread
     codes = np.full(len(values), -1) if protocol is None else np.asarray(protocol, dtype=np.intp)
+    groups = _group_within(standard, weight, codes, least)
     n_protocols = int(codes.max(initial=-1)) + 1
     return Neighbourhood(
         columns=tuple(names[position] for position in keep),
-        centre=tuple(float(f"{value:.4g}") for value in centre[keep]),
-        scale=tuple(float(f"{value:.4g}") for value in spread[keep]),
+        centre=tuple(centre.tolist()),
+        scale=tuple(spread.tolist()),
         weight=tuple(float(round(value, 6)) for value in weight),
-        centroids=tuple(_compute_centroid(standard[group]) for group in groups),
+        centroids=tuple(_compute_centroid(standard[group], least) for group in groups),
         sizes=tuple(len(group) for group in groups),
         protocols=tuple(
             tuple(np.bincount(codes[group][codes[group] >= 0], minlength=n_protocols).tolist()) for group in groups
         ),
     )
+
+
+def _group_within(standard: FloatArray, weight: FloatArray, codes: IntArray, least: int) -> list[IntArray]:
+    """Group the women of each combination by themselves; none where they are fewer than `least`."""
+    found = []
+    for code in np.unique(codes):
+        women = np.flatnonzero(codes == code)
+        if len(women) >= least:
+            found += [women[group] for group in group_alike(standard[women], weight, least)]
+    return found
 
 
 def group_alike(standard: FloatArray, weight: FloatArray, size: int = LEAST_GROUP) -> list[IntArray]:
@@ -266,8 +283,8 @@ def _compute_mean(rows: FloatArray) -> FloatArray:
     return np.asarray(np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0), dtype=np.float64)
 
 
-def _compute_centroid(rows: FloatArray) -> tuple[float | None, ...]:
-    enough = (~np.isnan(rows)).sum(axis=0) >= LEAST_KNOWN
+def _compute_centroid(rows: FloatArray, least: int) -> tuple[float | None, ...]:
+    enough = (~np.isnan(rows)).sum(axis=0) >= least
     return tuple(
         round(float(value), DIGITS) if shown else None for value, shown in zip(_compute_mean(rows), enough, strict=True)
     )

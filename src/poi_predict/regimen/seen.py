@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,14 +125,29 @@ def join_counts(women: pd.DataFrame, arms: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_combinations(
-    frame: pd.DataFrame, settings: RegimenSettings, codebook: Codebook
+    frame: pd.DataFrame, settings: RegimenSettings, codebook: Codebook, least: int = 1
 ) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """Count combinations as `count_options` does, and say which one each row has."""
+    """Count combinations as `count_options` does, and say which one each row has.
+
+    Of a combination that fewer than `least` women had, the numbers (the dose) are left aside; one that is still so
+    rare is not listed, and its women have the code -1.
+    """
     table = _classify(frame, _list_counted(settings), codebook)
-    counted = _add_up(table.assign(n_women=1, n_arms=0, arm_women=0))
+    rare = _is_rare(table, least)
+    for name in table.columns:
+        if name in codebook and codebook[name].is_numeric:
+            table.loc[rare, name] = np.nan
+    rare = _is_rare(table, least)
+    counted = _add_up(table[~rare].assign(n_women=1, n_arms=0, arm_women=0))
     place = {_key(row): position for position, row in enumerate(counted[table.columns].to_numpy(dtype=object))}
-    codes = [place[_key(row)] for row in table.to_numpy(dtype=object)]
+    codes = [place.get(_key(row), -1) for row in table.to_numpy(dtype=object)]
     return counted, np.array(codes, dtype=np.intp)
+
+
+def _is_rare(table: pd.DataFrame, least: int) -> NDArray[np.bool_]:
+    keys = [_key(row) for row in table.to_numpy(dtype=object)]
+    counts = Counter(keys)
+    return np.array([counts[key] < least for key in keys], dtype=np.bool_)
 
 
 def take_first_rows(frame: pd.DataFrame, patient: ArrayLike | None) -> pd.DataFrame:

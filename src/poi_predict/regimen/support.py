@@ -14,6 +14,7 @@ from poi_predict.features import origin_of
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 from poi_predict.modeling.recalibrated import RecalibratedClassifier
 from poi_predict.plain import as_plain
+from poi_predict.privacy import LEAST, hide_count
 from poi_predict.regimen.neighbourhood import Alike, Neighbourhood, build_neighbourhood
 from poi_predict.regimen.seen import (
     COUNTS,
@@ -49,7 +50,7 @@ class OptionSupport:
     Attributes
     ----------
     n_women : int
-        Women of training.
+        Women of training, to the nearest five; 2 stands for one to four.
     n_arms, arm_women : int
         Published arms that the model borrows from, and their women.
     outside : bool
@@ -75,7 +76,8 @@ class Support:
     ----------
     seen : DataFrame
         One row a combination: a column for each variable counted, ``n_women``, ``n_arms``, ``arm_women``. The rows of
-        women first, in the order that `neighbourhood` counts them in.
+        women first, in the order that `neighbourhood` counts them in; women are counted to the nearest five, and
+        combinations of fewer than five are not listed.
     neighbourhood : Neighbourhood or None
         None where women of training were fewer than five.
     """
@@ -180,6 +182,7 @@ def summarise_support(
     codebook: Codebook,
     patient: ArrayLike | None = None,
     arms: pd.DataFrame | None = None,
+    least: int = LEAST,
 ) -> Support:
     """Summarise who had which protocol, and who the women of training were.
 
@@ -195,14 +198,17 @@ def summarise_support(
         Of each woman the first row counts.
     arms : DataFrame, optional
         From `count_arms`, for a model that borrows from them.
+    least : int
+        Combinations of fewer women are not listed, and no group of women is smaller.
     """
     rows = take_first_rows(X, patient)
-    counted, codes = count_combinations(rows, settings, codebook)
+    counted, codes = count_combinations(rows, settings, codebook, least)
+    counted["n_women"] = [hide_count(count, least) for count in counted["n_women"]]
     neighbourhood = None
     if len(rows):
         columns = pipeline[:1].transform(rows)
         importance = _measure_importance(pipeline, rows, columns, set(settings.protocol))
-        neighbourhood = build_neighbourhood(columns, importance, codes.tolist())
+        neighbourhood = build_neighbourhood(columns, importance, codes.tolist(), least)
     seen = counted if arms is None else join_counts(counted, arms)
     return Support(seen, neighbourhood)
 

@@ -57,8 +57,8 @@ def compute_flags(inputs: pd.DataFrame, contract: Contract, derived: pd.DataFram
         ``far_combination``: her values together lie farther from the women of training than those of 97.5 % of
         them did (`poi_predict.scoring.distance`). ``too_much_missing``: more than half of the predictors are missing,
         or those that carried more than half of what moved the predictions in training (mean absolute attribution).
-        ``protocol_not_seen``: no woman of training, and no published arm that the model borrows from, had this
-        source, this route, or both together.
+        ``protocol_not_seen``: fewer than five women of training, and no published arm that the model borrows from, had
+        this source, this route, or both together.
 
     Examples
     --------

@@ -16,6 +16,7 @@ from scipy.special import logit
 from poi_predict.features import CENTRE_CODE, origin_of
 from poi_predict.modeling import predict_response
 from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR
+from poi_predict.privacy import LEAST, find_told, find_told_pairs, guard_moments
 from poi_predict.validation.case_mix import (
     CaseMix,
     CaseMixSummary,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ComparedWomen", "compare_women", "recalibrate_summary", "summarise_women"]
 
-FEWEST_WOMEN, FEWEST_KNOWN = 20, 5
+FEWEST_WOMEN, FEWEST_KNOWN = 20, LEAST
 """A mean over fewer women, or over fewer known values, says too much of each of them: it is neither kept nor shown."""
 
 
@@ -76,7 +77,9 @@ class ComparedWomen:
         return plain | {key: value for key, value in difference.as_dict().items() if key != "column"}
 
 
-def summarise_women(pipeline: Pipeline, X: pd.DataFrame, patient: NDArray[np.int_] | None = None) -> dict[str, Any]:
+def summarise_women(
+    pipeline: Pipeline, X: pd.DataFrame, patient: NDArray[np.int_] | None = None, least: int = LEAST
+) -> dict[str, Any]:
     """Summarise the women of training: what a bundle keeps of them to compare others with.
 
     Parameters
@@ -87,17 +90,22 @@ def summarise_women(pipeline: Pipeline, X: pd.DataFrame, patient: NDArray[np.int
         Canonical predictor columns of the rows it was fitted to.
     patient : ndarray of shape (n_rows,), optional
         Of each woman the first row counts.
+    least : int
+        Nothing is kept of fewer women: see `poi_predict.privacy`.
 
     Returns
     -------
     dict
-        `CaseMixSummary` as plain values of six significant digits, and the share of rows in which each column is
-        known. Empty for fewer than 20 women: a mean of so few says too much of each.
+        `CaseMixSummary` as plain values, rounded so that one woman more or less seldom changes one, and the share of
+        women in whom each column is known. A column or a pair of columns that says too much of a few women is blank:
+        its share known, or its covariance, is 0. Empty for fewer than 20 women, or four times `least`.
     """
-    summary, known = _summarise(pipeline, X, patient)
-    if summary.n_women < FEWEST_WOMEN:
+    rows, summary, known = _summarise(pipeline, X, patient)
+    if summary.n_women < max(FEWEST_WOMEN, 4 * least):
         return {}
-    return _plain(summary, known)
+    kept = find_told_pairs(rows, least)
+    mean, covariance, known = guard_moments(summary.mean, summary.covariance, known, summary.n_women, kept, least)
+    return _plain(CaseMixSummary(summary.n_women, summary.columns, mean, covariance), known)
 
 
 def recalibrate_summary(summary: Mapping[str, Any], intercept: float, slope: float) -> dict[str, Any]:
@@ -127,7 +135,7 @@ def compare_women(
     if not summary:
         return ComparedWomen(None, pd.DataFrame(), "the bundle keeps no summary of the women of training")
     development = CaseMixSummary.from_dict(summary)
-    here, known = _summarise(pipeline, X, patient)
+    rows, here, known = _summarise(pipeline, X, patient)
     if here.n_women < FEWEST_WOMEN:
         reason = f"{here.n_women} women are too few to describe in sum; {FEWEST_WOMEN} are needed"
         return ComparedWomen(None, pd.DataFrame(), reason)
@@ -143,12 +151,13 @@ def compare_women(
             "known_here": known,
         }
     )
-    told = np.minimum(known * here.n_women, np.asarray(summary["known"]) * development.n_women) >= FEWEST_KNOWN - 0.5
+    told = find_told(rows) & (np.asarray(summary["known"]) > 0.0)
+    frame.loc[~told, ["mean_development", "sd_development", "mean_here", "sd_here"]] = np.nan
     return ComparedWomen(compute_case_mix_from_summary(_leave(development, told), _leave(here, told)), frame)
 
 
 def _leave(summary: CaseMixSummary, told: NDArray[np.bool_]) -> CaseMixSummary:
-    """Blank the columns that too few women of either cohort know: a mean that is not known is no difference."""
+    """Blank the columns that say too much of a few women of either cohort."""
     return CaseMixSummary(
         summary.n_women, summary.columns, summary.mean * told, summary.covariance * np.outer(told, told)
     )
@@ -156,24 +165,25 @@ def _leave(summary: CaseMixSummary, told: NDArray[np.bool_]) -> CaseMixSummary:
 
 def _summarise(
     pipeline: Pipeline, X: pd.DataFrame, patient: NDArray[np.int_] | None
-) -> tuple[CaseMixSummary, NDArray[np.float64]]:
-    """Means and covariances of the log-odds and the derived columns, and the share of rows that know each."""
+) -> tuple[NDArray[np.float64], CaseMixSummary, NDArray[np.float64]]:
+    """Rows of women, means and covariances of the log-odds and the derived columns, and the share that know each."""
     p = np.clip(predict_response(pipeline, X), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     derived = pipeline.named_steps["features"].transform(X)
     names = [str(name) for name in derived.columns if name != CENTRE_CODE]  # a centre's code has no mean
     values = derived[names].to_numpy(dtype=np.float64)
-    values = np.where((~np.isnan(values)).sum(axis=0) >= FEWEST_KNOWN, values, np.nan)
-    known = np.append(1.0, (~np.isnan(values)).mean(axis=0))
-    return summarise_case_mix(logit(p), values, names, patient), known
+    first = np.arange(len(p)) if patient is None else np.sort(np.unique(np.asarray(patient), return_index=True)[1])
+    rows = np.column_stack([logit(p), values])[first]
+    known = (~np.isnan(rows)).mean(axis=0)
+    return rows, summarise_case_mix(rows[:, 0], rows[:, 1:], names), known
 
 
 def _plain(summary: CaseMixSummary, known: Any) -> dict[str, Any]:
-    """Return a summary as plain values, rounded: no sum of so many digits leads back to a woman."""
+    """Return a summary as plain values."""
     plain = summary.as_dict()
     return plain | {
         "mean": [_rounded(value) for value in plain["mean"]],
         "covariance": [[_rounded(value) for value in row] for row in plain["covariance"]],
-        "known": [round(float(share), 3) for share in known],
+        "known": [round(float(share), 4) for share in known],
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from poi_predict.errors import BundleError
 from poi_predict.naming import suggest
+from poi_predict.privacy import LEAST, compute_inner_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,18 +29,18 @@ ADDED_LATER = frozenset({"women"})
 """Fields that bundles of an earlier version lack; without them a bundle scores as it did, and knows less."""
 
 FEWEST_WOMEN = 20
-"""Below so many observed values a percentile is one woman's value, and no range is kept."""
+"""Of fewer observed values no range is kept: its ends would be those of most of the women."""
 
 
 @dataclass(frozen=True)
 class TrainingRange:
-    """The central 95 % of a numeric variable among the women of training, coarsely rounded.
+    """Where the central 95 % of a numeric variable lie among the women of training, coarsely rounded.
 
     Attributes
     ----------
     low, high : float
-        The 2.5th and the 97.5th percentile in the codebook's unit, each rounded to two significant digits, so
-        that no woman's value stands in a bundle.
+        The mean of the lowest and that of the highest twentieth of the values, of at least five women each, in the
+        codebook's unit and to two significant digits: no woman's value stands in a bundle.
     """
 
     low: float
@@ -262,7 +263,9 @@ class Provenance:
             raise _of_another_kind("provenance.json") from error
 
 
-def compute_training_ranges(data: pd.DataFrame, variables: Iterable[str]) -> dict[str, TrainingRange]:
+def compute_training_ranges(
+    data: pd.DataFrame, variables: Iterable[str], least: int = LEAST
+) -> dict[str, TrainingRange]:
     """Compute where the central 95 % of the women of training lie, without keeping any woman's value.
 
     Parameters
@@ -271,17 +274,19 @@ def compute_training_ranges(data: pd.DataFrame, variables: Iterable[str]) -> dic
         Canonical table, one row per treatment course.
     variables : iterable of str
         Numeric variables, in canonical units; those not in `data` are passed over.
+    least : int
+        Fewest women that either end is the mean of.
 
     Returns
     -------
     dict of str to TrainingRange
-        Only variables with at least 20 observed values: of fewer, a percentile would be one woman's value.
+        Only variables with at least 20 observed values, and four times `least`.
 
     Examples
     --------
     >>> import pandas as pd
     >>> compute_training_ranges(pd.DataFrame({"age": range(20, 41)}), ["age", "fsh"])
-    {'age': TrainingRange(low=20.0, high=40.0)}
+    {'age': TrainingRange(low=22.0, high=38.0)}
     >>> compute_training_ranges(pd.DataFrame({"age": [31.0, 35.0, 38.0]}), ["age"])
     {}
     """
@@ -291,15 +296,9 @@ def compute_training_ranges(data: pd.DataFrame, variables: Iterable[str]) -> dic
             continue
         observed = data[variable].to_numpy(dtype=float, na_value=np.nan)
         observed = observed[np.isfinite(observed)]
-        if observed.size < FEWEST_WOMEN:
-            continue
-        low, high = np.quantile(observed, (0.025, 0.975))
-        ranges[variable] = TrainingRange(_two_digits(float(low)), _two_digits(float(high)))
+        if observed.size >= max(FEWEST_WOMEN, 4 * least):
+            ranges[variable] = TrainingRange(*compute_inner_range(observed, least))
     return ranges
-
-
-def _two_digits(value: float) -> float:
-    return float(f"{value:.1e}")
 
 
 def _plain(stored: Any) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.features import origin_of
+from poi_predict.privacy import LEAST, find_told_pairs, guard_moments
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -106,7 +107,7 @@ class WomenCloud:
         return distance
 
 
-def compute_cutoff(derived: pd.DataFrame, protocol: Collection[str] = ()) -> float | None:
+def compute_cutoff(derived: pd.DataFrame, protocol: Collection[str] = (), least: int = LEAST) -> float | None:
     """Compute the distance that 2.5 % of the women of training exceed, each measured by women other than herself.
 
     Parameters
@@ -115,6 +116,8 @@ def compute_cutoff(derived: pd.DataFrame, protocol: Collection[str] = ()) -> flo
         One row a woman of training, NaN where missing.
     protocol : collection of str
         As in `WomenCloud.from_summary`.
+    least : int
+        The others are summed as `summarise_women` sums them.
 
     Returns
     -------
@@ -124,11 +127,12 @@ def compute_cutoff(derived: pd.DataFrame, protocol: Collection[str] = ()) -> flo
     """
     group = np.arange(len(derived)) % FOLDS
     scores = np.full(len(derived), -np.inf)
+    kept = find_told_pairs(derived.to_numpy(dtype=np.float64), least)
     for left_out in range(FOLDS):
         judged = group == left_out
         if judged.any():
             others = derived[~judged]
-            cloud = WomenCloud.from_summary(_summarise(others), protocol)
+            cloud = WomenCloud.from_summary(_summarise(others, kept, least), protocol)
             scores[judged] = cloud.measure(derived[judged])
     finite = np.sort(scores[np.isfinite(scores)])
     if not finite.size:
@@ -138,15 +142,17 @@ def compute_cutoff(derived: pd.DataFrame, protocol: Collection[str] = ()) -> flo
     return max(LEAST_CUTOFF, float(f"{finite[max(place, 0)]:.2g}"))
 
 
-def _summarise(derived: pd.DataFrame) -> dict[str, Any]:
-    covariance = np.zeros((derived.shape[1] + 1,) * 2)
-    covariance[1:, 1:] = derived.cov(min_periods=2).fillna(0.0).to_numpy()
+def _summarise(derived: pd.DataFrame, kept: NDArray[np.bool_], least: int) -> dict[str, Any]:
+    n = len(derived)
+    covariance = derived.cov(min_periods=2).fillna(0.0).to_numpy()
+    known = derived.notna().mean().to_numpy()
+    mean, covariance, known = guard_moments(derived.mean().fillna(0.0).to_numpy(), covariance, known, n, kept, least)
     return {
-        "n_women": len(derived),
+        "n_women": n,
         "columns": ["", *derived.columns],
-        "mean": [0.0, *derived.mean().fillna(0.0)],
-        "covariance": covariance,
-        "known": [1.0, *derived.notna().mean()],
+        "mean": [0.0, *mean],
+        "covariance": np.pad(covariance, (1, 0)),
+        "known": [1.0, *known],
     }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from poi_predict.privacy import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,14 +32,19 @@ def list_protocol_variables(contract: Contract) -> tuple[str, ...]:
     return tuple(name for name in contract.predictors if contract.codebook.get(name, {}).get("role") == "protocol")
 
 
-def list_seen_protocols(women: pd.DataFrame, predictors: Iterable[str]) -> list[list[str | None]]:
-    """List the sources and routes that women of training had, each combination once, without counts.
+def list_seen_protocols(
+    women: pd.DataFrame, predictors: Iterable[str], least: int = LEAST
+) -> list[list[str | None]]:
+    """List the sources and routes that enough women of training had, each combination once, without counts.
 
     Parameters
     ----------
     women : DataFrame of shape (n_women, n_inputs)
         Canonical predictor columns.
     predictors : iterable of str
+    least : int
+        A combination of fewer women is left out; a source, or a route, that enough had with whatever else is listed
+        by itself.
 
     Returns
     -------
@@ -45,18 +53,24 @@ def list_seen_protocols(women: pd.DataFrame, predictors: Iterable[str]) -> list[
 
     Examples
     --------
-    >>> women = pd.DataFrame({"cell_source": ["none", "adipose", "adipose"], "route": [None, "intravenous", None]})
+    Nine women had adipose cells, one of them by another route than eight; five had none:
+
+    >>> women = pd.DataFrame({"cell_source": ["none"] * 5 + ["adipose"] * 9,
+    ...     "route": [None] * 5 + ["intravenous"] * 8 + ["transvaginal"]})
     >>> list_seen_protocols(women, ["age", "cell_source", "route"])
-    [['adipose', None], ['adipose', 'intravenous'], ['none', None]]
+    [[None, 'intravenous'], ['adipose', None], ['adipose', 'intravenous'], ['none', None]]
     """
     if not {SOURCE, ROUTE} & set(predictors):
         return []
-    found = set(_read(women, set(predictors)))
+    counts: Counter[Protocol] = Counter()
+    for source, route in _read(women, set(predictors)):
+        counts.update({(source, route), (source, None), (None, route)} - {(None, None)})
+    found = [pair for pair, count in counts.items() if count >= least]
     return [list(pair) for pair in sorted(found, key=lambda pair: tuple(word or "" for word in pair))]
 
 
 def find_unseen_protocols(inputs: pd.DataFrame, contract: Contract) -> NDArray[np.bool_]:
-    """Find the rows with a source, a route, or both together, that no woman of training had.
+    """Find the rows with a source, a route, or both together, that no five women of training had (see `LEAST`).
 
     Published arms that the model borrows from count as women do; where an arm does not state its route, every
     route of its source counts as seen. What is not known of a row is not judged, nor is the route of a woman who gets
@@ -107,7 +121,7 @@ def _list_arms(contract: Contract, asked: set[str]) -> list[Protocol]:
 
 def _read(women: pd.DataFrame, asked: set[str]) -> Iterable[Protocol]:
     (sources, source_words), (routes, route_words) = (_factorize(women, name, asked) for name in (SOURCE, ROUTE))
-    for source, route in set(zip(sources.tolist(), routes.tolist(), strict=True)):
+    for source, route in zip(sources.tolist(), routes.tolist(), strict=True):
         word = source_words[source]
         yield word, None if word == NO_THERAPY else route_words[route]
 

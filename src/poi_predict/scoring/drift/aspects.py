@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from poi_predict.features import SEPARATOR
+from poi_predict.privacy import guard_count
 from poi_predict.scoring.drift.counting import OTHER_LEVELS
-from poi_predict.scoring.drift.women import FEWEST, guard_count
+from poi_predict.scoring.drift.women import FEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,8 @@
 """What a bundle keeps of the women of training for flags and for drift: sums that lead back to no woman.
 
-A count of one to four is never kept as it is: bins and levels so small are joined to others, and a share of so few
-stands as two and a half women. Bounds are rounded to two digits.
+Every count is kept to a multiple of five (of ten where a study asks for that), so that no small one follows from the
+rest: bins and levels smaller than that are joined to others, and a share of so few stands as two and a half women.
+Bounds are rounded to two digits.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from scipy.special import expit, logit
 from poi_predict.features import CENTRE_CODE, origin_of
 from poi_predict.modeling import predict_response
 from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR
+from poi_predict.privacy import LEAST, coarsen_count, find_told, hide_count, round_mean, round_sd
 from poi_predict.scoring.case_mix import FEWEST_WOMEN
 from poi_predict.scoring.distance import compute_cutoff
 from poi_predict.scoring.drift.counting import (
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["FEWEST", "PREDICTION_EDGES", "guard_count", "recalibrate_women", "summarise_training"]
+__all__ = ["FEWEST", "PREDICTION_EDGES", "recalibrate_women", "summarise_training"]
 
-FEWEST = 5
+FEWEST = LEAST
 """Fewer women than this are never told apart."""
 
 PREDICTION_EDGES = tuple(round(tenth / 10, 1) for tenth in range(11))
@@ -55,6 +57,7 @@ def summarise_training(
     predictors: Sequence[str],
     patient: NDArray[np.int_] | None = None,
     influence: Mapping[str, float] | None = None,
+    least: int = LEAST,
 ) -> dict[str, Any]:
     """Summarise the women of training for flags and drift; means and spreads stand in `summarise_women`.
 
@@ -71,27 +74,29 @@ def summarise_training(
         Of each woman the first row counts.
     influence : mapping of str to float, optional
         Share of each variable in what moved the predictions.
+    least : int
+        Fewest women that a figure rests on.
 
     Returns
     -------
     dict
         ``n_women``; ``variables``: name → ``missing``, and ``below``, ``column`` (the derived column of its mean),
         ``edges`` and ``bins``, or ``levels``; ``predictions``: ``edges``, ``bins``, ``mean``, ``sd``; ``protocols``
-        seen; ``cutoff`` of the flag far_combination; ``influence``. Empty for fewer than 20 women.
+        seen; ``cutoff`` of the flag far_combination; ``influence``. Empty for fewer than 20 women, or four times `least`.
     """
     if patient is not None:
         X = X.iloc[np.sort(np.unique(np.asarray(patient), return_index=True)[1])]
-    if len(X) < FEWEST_WOMEN:
+    if len(X) < max(FEWEST_WOMEN, 4 * least):
         return {}
     derived = pipeline.named_steps["features"].transform(X)
     derived = derived.drop(columns=CENTRE_CODE, errors="ignore")
     protocol = [name for name in predictors if codebook[name].role == "protocol"]
     return {
         "n_women": len(X),
-        "variables": {name: _describe(X, codebook[name], derived) for name in predictors},
-        "predictions": _describe_predictions(predict_response(pipeline, X)),
-        "protocols": list_seen_protocols(X, predictors),
-        "cutoff": compute_cutoff(derived, protocol),
+        "variables": {name: _describe(X, codebook[name], derived, least) for name in predictors},
+        "predictions": _describe_predictions(predict_response(pipeline, X), least),
+        "protocols": list_seen_protocols(X, predictors, least),
+        "cutoff": compute_cutoff(derived, protocol, least),
         "influence": {name: round(float(share), 2) for name, share in (influence or {}).items()},
     }
 
@@ -145,41 +150,25 @@ def _expect(mean: float, sd: float) -> tuple[float, float]:
     return expected, float(np.sqrt((share * np.square(p - expected)).sum()))
 
 
-def guard_count(count: float, n: float) -> float:
-    """Return a count of women, or two and a half where it, or the rest, is one to four: so few are not told apart.
-
-    Examples
-    --------
-    >>> guard_count(3, 40), guard_count(0, 40), guard_count(12, 40), guard_count(38, 40)
-    (2.5, 0, 12, 37.5)
-    """
-    middle = FEWEST / 2.0
-    if n < 2 * FEWEST:
-        return count
-    if 0 < count < FEWEST:
-        return middle
-    return n - middle if n - FEWEST < count < n else count
-
-
-def _describe(X: pd.DataFrame, variable: Variable, derived: pd.DataFrame) -> dict[str, Any]:
+def _describe(X: pd.DataFrame, variable: Variable, derived: pd.DataFrame, least: int) -> dict[str, Any]:
     name, n = variable.name, len(X)
     known = X[name].notna().to_numpy()
     n_known = int(known.sum())
-    found: dict[str, Any] = {"missing": _share(n - n_known, n)}
-    if n_known < FEWEST:
+    found: dict[str, Any] = {"missing": _share(n - n_known, n, least)}
+    if n_known < least:
         return found
     if f"{name}__below" in X:
-        found["below"] = _share(int((X[f"{name}__below"].fillna(False).to_numpy(dtype=bool) & known).sum()), n_known)
+        found["below"] = _share(int((X[f"{name}__below"].fillna(False).to_numpy(dtype=bool) & known).sum()), n_known, least)
     if variable.is_numeric:
         values = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
         column = _find_column(name, derived)
-        if column is not None:
+        if column is not None and find_told(derived[[column]].to_numpy(dtype=np.float64), least)[0]:
             found["column"] = column
-        if n_known >= FEWEST_WOMEN:
-            edges, counts = _bin(values[known])
-            found |= {"edges": edges, "bins": [round(count / n_known, SHARE_DIGITS) for count in counts]}
+        if n_known >= max(FEWEST_WOMEN, 4 * least):
+            edges, counts = _bin(values[known], least)
+            found |= {"edges": edges, "bins": _share_all(counts, least)}
         return found
-    found["levels"] = _pool_levels(count_levels(X[name], variable), variable, n_known)
+    found["levels"] = _pool_levels(count_levels(X[name], variable), variable, n_known, least)
     return found
 
 
@@ -191,17 +180,17 @@ def _find_column(variable: str, derived: pd.DataFrame) -> str | None:
     return None
 
 
-def _bin(values: FloatArray) -> tuple[list[float], list[int]]:
-    """Return inner edges near the deciles, rounded to two digits, with at least five women in every bin."""
-    n_bins = max(1, min(BINS, values.size // FEWEST))
+def _bin(values: FloatArray, least: int) -> tuple[list[float], list[int]]:
+    """Return inner edges near the deciles, rounded to two digits, with at least so many women in every bin."""
+    n_bins = max(1, min(BINS, values.size // least))
     inner = np.quantile(values, np.arange(1, n_bins) / n_bins)
     edges = sorted({float(f"{edge:.1e}") for edge in inner})
-    return _join_bins(edges, count_bins(values, edges))
+    return _join_bins(edges, count_bins(values, edges), least)
 
 
-def _join_bins(edges: list[float], counts: list[int]) -> tuple[list[float], list[int]]:
-    """Join every bin of fewer than five women to its smaller neighbour; `edges` are the inner ones."""
-    while len(counts) > 1 and min(counts) < FEWEST:
+def _join_bins(edges: list[float], counts: list[int], least: int) -> tuple[list[float], list[int]]:
+    """Join every bin of fewer women to its smaller neighbour; `edges` are the inner ones."""
+    while len(counts) > 1 and min(counts) < least:
         place = int(np.argmin(counts))
         beside = [at for at in (place - 1, place + 1) if 0 <= at < len(counts)]
         first = min(place, min(beside, key=lambda at: counts[at]))
@@ -210,32 +199,41 @@ def _join_bins(edges: list[float], counts: list[int]) -> tuple[list[float], list
     return edges, counts
 
 
-def _pool_levels(texts: Mapping[str, int], variable: Variable, n_known: int) -> dict[str, float]:
+def _pool_levels(texts: Mapping[str, int], variable: Variable, n_known: int, least: int) -> dict[str, float]:
     """Return the share of each level that five women or more had; the others together, with the next if too few."""
     if variable.kind == "binary":
-        return {YES: _share(texts[YES], n_known)}
+        return {YES: _share(texts[YES], n_known, least)}
     every = sorted({level for text in texts for level in split_levels(text, variable)})
     counts = count_rows_of_levels(texts, every, variable)
-    kept = [level for level in every if counts[level] >= FEWEST]
+    kept = [level for level in every if counts[level] >= least]
     pooled = count_rows_of_levels(texts, kept, variable)
-    while 0 < pooled[OTHER_LEVELS] < FEWEST and kept:
+    while 0 < pooled[OTHER_LEVELS] < least and kept:
         kept.remove(min(kept, key=lambda level: counts[level]))
         pooled = count_rows_of_levels(texts, kept, variable)
-    return {level: round(count / n_known, SHARE_DIGITS) for level, count in pooled.items()}
+    if sum(pooled.values()) == n_known:  # levels that exclude each other
+        return dict(zip(pooled, _share_all(list(pooled.values()), least), strict=True))
+    return {level: _share(count, n_known, least) for level, count in pooled.items()}
 
 
-def _describe_predictions(p: FloatArray) -> dict[str, Any]:
-    edges, counts = _join_bins(list(PREDICTION_EDGES[1:-1]), count_bins(p, PREDICTION_EDGES[1:-1]))
+def _describe_predictions(p: FloatArray, least: int) -> dict[str, Any]:
+    edges, counts = _join_bins(list(PREDICTION_EDGES[1:-1]), count_bins(p, PREDICTION_EDGES[1:-1]), least)
+    sd = float(round_sd(p.std(ddof=1), p.size, least))
     return {
         "edges": [0.0, *edges, 1.0],
-        "bins": [round(count / p.size, SHARE_DIGITS) for count in counts],
-        "mean": _rounded(p.mean()),
-        "sd": _rounded(p.std(ddof=1)),
+        "bins": _share_all(counts, least),
+        "mean": _rounded(float(round_mean(p.mean(), sd, p.size, least))),
+        "sd": _rounded(sd),
     }
 
 
-def _share(count: int, n: int) -> float:
-    return round(guard_count(count, n) / n, SHARE_DIGITS)
+def _share_all(counts: Sequence[int], least: int) -> list[float]:
+    """Return the shares of groups that make up the whole, each counted to a multiple of `least`."""
+    coarse = [hide_count(count, least) for count in counts]
+    return [round(count / max(sum(coarse), 1), SHARE_DIGITS) for count in coarse]
+
+
+def _share(count: int, n: int, least: int) -> float:
+    return round(coarsen_count(count, n, least) / n, SHARE_DIGITS)
 
 
 def _rounded(value: float) -> float:

@@ -1,0 +1,423 @@
+"""How little is told of few women: the one place for the rule on small groups, and on how sums are rounded.
+
+A figure that a woman could be read from is of fewer than `least` women, or changes visibly when she is left out. So
+nothing is told of fewer than `least` women, and every stored sum is rounded to a step that is larger than what one
+woman changes it by, and smaller than its own sampling error:
+
+* a mean to steps of at least ``least / n`` standard deviations (one woman changes it by about ``1 / n``);
+* a variance to relative steps of ``least / n``;
+* a correlation to steps of at least ``2 sqrt(k) / n`` for k columns: many correlations together say more of one woman
+  than each of them does, and the change that she makes to all of them would else stand out of the rounding;
+* a count to multiples of `least`.
+
+This is disclosure control by thresholds and rounding (Hundepool et al. 2012, doi:10.1002/9781118348239), not
+differential privacy: it stops the attacks that `docs/privacy.md` names, and proves nothing about others.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from poi_predict.errors import StudyError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    FloatArray = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = [
+    "LEAST",
+    "PrivacySettings",
+    "coarsen_count",
+    "compute_inner_range",
+    "count_beside_mode",
+    "find_step",
+    "find_told",
+    "find_told_pairs",
+    "format_count",
+    "guard_count",
+    "guard_moments",
+    "hide_count",
+    "round_correlation",
+    "round_mean",
+    "round_sd",
+]
+
+LEAST = 5
+"""Fewer women than this are never told apart, unless a study asks for more."""
+
+MOST = 50
+DOMINATES = 0.5
+"""A sum of which one woman makes up more than half is hers."""
+
+TAIL = 0.05
+SMALLEST_EIGENVALUE = 1e-3
+
+
+@dataclass(frozen=True)
+class PrivacySettings:
+    """How many women a stored or shown figure must rest on.
+
+    Attributes
+    ----------
+    least : int
+        Counts of fewer women are shown as "< 5", and no sum is kept of fewer. Between 5 and 50; ten is the rule of
+        many registries.
+
+    Raises
+    ------
+    StudyError
+        If it is outside that range.
+
+    Examples
+    --------
+    >>> PrivacySettings().least
+    5
+    >>> PrivacySettings(least=3)
+    Traceback (most recent call last):
+    poi_predict.errors.StudyError: privacy.least must be between 5 and 50; it is 3.
+    """
+
+    least: int = LEAST
+
+    def __post_init__(self) -> None:
+        if not LEAST <= self.least <= MOST:
+            raise StudyError(f"privacy.least must be between {LEAST} and {MOST}; it is {self.least}.")
+
+
+def format_count(count: float, least: int = LEAST) -> str:
+    """Return a count of women in words that hide one of fewer than `least`.
+
+    Examples
+    --------
+    >>> format_count(0), format_count(3), format_count(12), format_count(7, least=10)
+    ('0', '< 5', '12', '< 10')
+    """
+    return f"< {least}" if 0 < count < least else f"{count:.0f}"
+
+
+def hide_count(count: float, least: int = LEAST) -> int:
+    """Return a count for a stored table: to a multiple of `least`, and one number for all counts below it.
+
+    A rounded table gives no small count away by the difference between its total and its other rows.
+
+    Examples
+    --------
+    >>> [hide_count(count) for count in (0, 1, 4, 5, 12, 13)]
+    [0, 2, 2, 5, 10, 15]
+    """
+    if count <= 0:
+        return 0
+    return least // 2 if count < least else least * math.floor(count / least + 0.5)
+
+
+def guard_count(count: float, n: float, least: int = LEAST) -> float:
+    """Return a count of n women, or the middle of the hidden range where it, or the rest, is one to `least` - 1.
+
+    Examples
+    --------
+    >>> guard_count(3, 40), guard_count(0, 40), guard_count(12, 40), guard_count(38, 40)
+    (2.5, 0, 12, 37.5)
+    """
+    middle = least / 2.0
+    if n < 2 * least:
+        return count
+    if 0 < count < least:
+        return middle
+    return n - middle if n - least < count < n else count
+
+
+def coarsen_count(count: float, n: float, least: int = LEAST) -> float:
+    """Return a count of n women to a multiple of `least`; where it, or the rest, is below that, as `guard_count` does.
+
+    Examples
+    --------
+    >>> [coarsen_count(count, 40) for count in (0, 3, 12, 13, 38, 40)]
+    [0, 2.5, 10, 15, 37.5, 40]
+    """
+    if count <= 0 or count >= n:
+        return count
+    if count < least or n - count < least:
+        return guard_count(count, n, least) if n >= 2 * least else n / 2.0
+    return min(hide_count(count, least), n - least / 2.0)
+
+
+def count_beside_mode(values: ArrayLike) -> NDArray[np.intp]:
+    """Count the women of each column who have another value than most have; 0 for a column that never varies.
+
+    Parameters
+    ----------
+    values : array of shape (n_women, n_columns)
+        NaN where missing.
+
+    Examples
+    --------
+    >>> count_beside_mode([[0, 31.0], [0, 33.5], [1, 29.0]]).tolist()
+    [1, 2]
+    """
+    return np.array([_count_beside(column) for column in np.asarray(values, dtype=np.float64).T], dtype=np.intp)
+
+
+def find_told(values: ArrayLike, least: int = LEAST) -> Mask:
+    """Find the columns of which a mean and a spread may be kept.
+
+    At least `least` women must be known, at least `least` must differ from the commonest value (five on each side of a
+    yes/no column), and no woman alone may make up half of the spread. A column that never varies may be told.
+
+    Parameters
+    ----------
+    values : array of shape (n_women, n_columns)
+        NaN where missing.
+    least : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n_columns,)
+
+    Examples
+    --------
+    Of twelve women all know their age, three had PRP, and one alone had a measured inhibin B:
+
+    >>> age = np.arange(28.0, 40.0)
+    >>> prp = np.repeat([0.0, 1.0], [9, 3])
+    >>> inhibin = np.where(age < 29, 40.0, np.nan)
+    >>> find_told(np.column_stack([age, prp, inhibin])).tolist()
+    [True, False, False]
+    """
+    table = np.asarray(values, dtype=np.float64)
+    known = (~np.isnan(table)).sum(axis=0)
+    beside = count_beside_mode(table)
+    deviation = table - np.where(known > 0, np.nansum(table, axis=0) / np.maximum(known, 1), 0.0)
+    dominated = _is_dominated(np.square(deviation))
+    return np.asarray((known >= least) & ((beside == 0) | ((beside >= least) & ~dominated)))
+
+
+def find_told_pairs(values: ArrayLike, least: int = LEAST) -> Mask:
+    """Find the pairs of columns of which a covariance may be kept.
+
+    Both columns must be told by themselves and among the women in whom both are known; of two columns with a
+    commonest value that half of the women have, each of the four groups must be empty or of at least `least` women;
+    and no woman alone may make up half of the covariance.
+
+    Parameters
+    ----------
+    values : array of shape (n_women, n_columns)
+        NaN where missing.
+    least : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n_columns, n_columns)
+        Symmetric; the diagonal is that of `find_told`.
+
+    Examples
+    --------
+    Two women had both PRP and HRT, so the two are told each, and not together:
+
+    >>> prp, hrt = np.repeat([0.0, 1.0], [10, 10]), np.tile([0.0, 1.0], 10)
+    >>> hrt[10:] = [1.0] * 2 + [0.0] * 8
+    >>> find_told_pairs(np.column_stack([prp, hrt])).tolist()
+    [[True, False], [False, True]]
+    """
+    table = np.asarray(values, dtype=np.float64)
+    n, k = table.shape
+    told = find_told(table, least)
+    pairs = np.diag(told)
+    modes = [_find_mode(column) for column in table.T]
+    split = [None if mode is None else np.where(np.isnan(column), np.nan, column != mode) for column, mode in
+             zip(table.T, modes, strict=True)]  # fmt: skip
+    for first in np.flatnonzero(told):
+        others = np.flatnonzero(told[:first])
+        if not others.size:
+            continue
+        both = ~np.isnan(table[:, [first]]) & ~np.isnan(table[:, others])
+        for place, second in enumerate(others):
+            rows = both[:, place]
+            pair = table[np.ix_(rows, [first, second])]
+            kept = bool(find_told(pair, least).all()) if rows.sum() < n else True
+            kept = kept and _has_full_cells(split[first], split[second], rows, least) and not _is_one_womans(pair)
+            pairs[first, second] = pairs[second, first] = kept
+    return np.asarray(pairs.reshape(k, k))
+
+
+def find_step(size: float) -> float:
+    """Return the smallest of 1, 2, 5, 10, 20, 50 … (and 0.5, 0.2, 0.1 …) that is not below a size.
+
+    Examples
+    --------
+    >>> find_step(0.03), find_step(0.2), find_step(31.0), find_step(0.0)
+    (0.05, 0.2, 50.0, 0.0)
+    """
+    if size <= 0:
+        return 0.0
+    power = math.floor(math.log10(size))
+    for factor in (1, 2, 5, 10):
+        step = float(f"{factor}e{power}")
+        if step >= size * (1 - 1e-9):
+            return step
+    raise AssertionError(size)  # pragma: no cover
+
+
+def round_mean(mean: ArrayLike, sd: ArrayLike, n: ArrayLike, least: int = LEAST) -> FloatArray:
+    """Round means to steps of at least ``least / n`` standard deviations.
+
+    Parameters
+    ----------
+    mean, sd, n : array-like
+        Of each column; `n` are the women known. `sd` from `round_sd`, so that the step itself tells nothing.
+
+    Examples
+    --------
+    Mean age of 60 women, standard deviation 4:
+
+    >>> round_mean([33.417], [4.0], [60])
+    array([33.5])
+    """
+    return _each(lambda m, s, size: _to_step(m, find_step(least * s / max(size, 1.0))), mean, sd, n)
+
+
+def round_sd(sd: ArrayLike, n: ArrayLike, least: int = LEAST) -> FloatArray:
+    """Round standard deviations to steps of at least ``least / (2 n)`` of themselves.
+
+    Examples
+    --------
+    >>> round_sd([4.137, 0.0], [60, 60])
+    array([4.2, 0. ])
+    """
+    return _each(lambda s, size: _to_step(s, find_step(least * s / (2.0 * max(size, 1.0)))), sd, n)
+
+
+def round_correlation(correlation: ArrayLike, n: float, kept: Mask) -> FloatArray:
+    """Round correlations to steps of at least ``2 sqrt(k) / n``, blank the pairs that are not told, and mend the rest.
+
+    Parameters
+    ----------
+    correlation : array of shape (n_columns, n_columns)
+    n : float
+        Women.
+    kept : ndarray of bool, shape (n_columns, n_columns)
+        From `find_told_pairs`.
+
+    Returns
+    -------
+    ndarray of shape (n_columns, n_columns)
+        Positive definite: pulled towards none where rounding left it without (by what the rounded table says alone).
+
+    Examples
+    --------
+    >>> round_correlation([[1.0, 0.43], [0.43, 1.0]], 60, np.ones((2, 2), dtype=bool)).tolist()
+    [[1.0, 0.45], [0.45, 1.0]]
+    """
+    table = np.asarray(correlation, dtype=np.float64)
+    k = int(np.diag(kept).sum())
+    step = find_step(2.0 * math.sqrt(max(k, 1)) / max(n, 1.0))
+    rounded = np.where(kept, np.clip(np.round(table / step) * step, -1.0, 1.0), 0.0) if step else table * kept
+    np.fill_diagonal(rounded, 1.0)
+    lowest = float(np.linalg.eigvalsh(rounded)[0]) if len(rounded) else 1.0
+    if lowest < SMALLEST_EIGENVALUE:
+        pull = (1.0 - SMALLEST_EIGENVALUE) / (1.0 - lowest)
+        rounded = pull * rounded + (1.0 - pull) * np.eye(len(rounded))
+    return np.asarray(np.round(rounded, 10))
+
+
+def guard_moments(
+    mean: FloatArray, covariance: FloatArray, known: FloatArray, n: int, kept: Mask, least: int = LEAST
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return means, covariances and shares known as they may be stored.
+
+    Parameters
+    ----------
+    mean, known : ndarray of shape (n_columns,)
+        Means, and the share of women in whom each column is known.
+    covariance : ndarray of shape (n_columns, n_columns)
+    n : int
+        Women.
+    kept : ndarray of bool, shape (n_columns, n_columns)
+        From `find_told_pairs`.
+    least : int
+
+    Returns
+    -------
+    mean, covariance, known : ndarray
+        Rounded as the head of this module says; all 0 for a column that may not be told.
+    """
+    told = np.diag(kept)
+    count = np.array([coarsen_count(round(share * n), n, least) for share in known]) * told
+    sd = round_sd(np.sqrt(np.diag(covariance)) * told, count, least)
+    scale = np.sqrt(np.maximum(np.diag(covariance), np.finfo(float).tiny))
+    varies = sd > 0
+    correlation = round_correlation(covariance / np.outer(scale, scale), n, kept & np.outer(varies, varies))
+    return round_mean(mean * told, sd, count, least), correlation * np.outer(sd, sd), count / n
+
+
+def compute_inner_range(values: ArrayLike, least: int = LEAST) -> tuple[float, float]:
+    """Return the mean of the lowest and that of the highest twentieth of some values, each of at least `least` women.
+
+    Where values are evenly spread these are their 2.5th and 97.5th percentiles; neither is ever one woman's value.
+    Both are rounded to two significant digits.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        None missing, at least one.
+    least : int
+
+    Examples
+    --------
+    >>> compute_inner_range(np.arange(20.0, 41.0))
+    (22.0, 38.0)
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    m = min(max(least, round(TAIL * ordered.size)), ordered.size)
+    return float(f"{ordered[:m].mean():.1e}"), float(f"{ordered[-m:].mean():.1e}")
+
+
+def _count_beside(column: FloatArray) -> int:
+    known = column[~np.isnan(column)]
+    if not known.size:
+        return 0
+    return int(known.size - np.unique(known, return_counts=True)[1].max())
+
+
+def _find_mode(column: FloatArray) -> float | None:
+    """Return the value that at least half of the women have; None where there is none."""
+    known = column[~np.isnan(column)]
+    if not known.size:
+        return None
+    found, counts = np.unique(known, return_counts=True)
+    return float(found[counts.argmax()]) if 2 * counts.max() >= known.size else None
+
+
+def _is_dominated(contributions: FloatArray) -> Mask:
+    total = np.nansum(contributions, axis=0)
+    largest = np.nanmax(np.where(np.isnan(contributions), 0.0, contributions), axis=0, initial=0.0)
+    return np.asarray(largest > DOMINATES * np.maximum(total, np.finfo(float).tiny))
+
+
+def _is_one_womans(pair: FloatArray) -> bool:
+    product = np.abs(np.prod(pair - pair.mean(axis=0), axis=1))
+    return bool(_is_dominated(product[:, None])[0])
+
+
+def _has_full_cells(first: FloatArray | None, second: FloatArray | None, rows: Mask, least: int) -> bool:
+    """Whether the four groups of two divided columns are empty or large enough; two undivided columns have none."""
+    if first is None or second is None:
+        return True
+    cells = np.bincount((2 * first[rows] + second[rows]).astype(np.intp), minlength=4)
+    return bool(((cells == 0) | (cells >= least)).all())
+
+
+def _to_step(value: float, step: float) -> float:
+    return float(f"{round(value / step) * step:.12g}") if step else float(value)
+
+
+def _each(rule: object, *columns: ArrayLike) -> FloatArray:
+    arrays = np.broadcast_arrays(*(np.asarray(column, dtype=np.float64) for column in columns))
+    return np.array([rule(*map(float, row)) for row in zip(*(a.ravel() for a in arrays), strict=True)]).reshape(  # type: ignore[operator]
+        arrays[0].shape
+    )
