@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from poi_predict import __version__
 from poi_predict.engines import count_jobs, open_engine
 from poi_predict.errors import OutputError
-from poi_predict.files import staged_file
+from poi_predict.files import ONE_ROW_A_PATIENT, staged_file
 from poi_predict.progress import SILENT, Listener
 from poi_predict.scoring.applicability import is_applicability
 from poi_predict.scoring.batch import survey_scoring_cohort
@@ -128,9 +128,9 @@ class ScoringRun:
         lines += _say_flags(drift["applicability"], self.n_scored)
         lines.append(drift["message"])
         lines += _say_neutralised(int(self.summary["rows"]["neutralised"]))
-        lines.append(f"Scores: {self.out}")
+        lines.append(f"Scores: {self.out} ({ONE_ROW_A_PATIENT})")
         if self.n_rejected:
-            lines.append(f"Rejected rows with their reasons: {rejected_path(self.out)}")
+            lines.append(f"Rejected rows with their reasons: {rejected_path(self.out)} ({ONE_ROW_A_PATIENT})")
         lines.append(f"Summary: {summary_path(self.out)}")
         if self.drift is not None:
             lines.append(f"Drift report: {self.drift}")
@@ -272,6 +272,7 @@ def _sum_up(job: ScoringJob, output: ScoreOutput, day: str) -> dict[str, Any]:
         "share_flagged": applicability["share"],
         "drift": drift,
         "created": day,
+        "contents": f"The scores beside this summary hold {ONE_ROW_A_PATIENT}. This summary holds none.",
     }
 
 

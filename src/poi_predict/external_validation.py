@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.errors import OutputError
-from poi_predict.files import check_folder_is_ours, staged_folder
+from poi_predict.files import check_folder_is_ours, open_private, staged_folder
 from poi_predict.modeling import CATALOG, predict_response
 from poi_predict.report.external import (
     ExternalWomen,
@@ -198,6 +199,7 @@ def _write(bundle: Bundle, validation: ExternalValidation, record: Mapping[str, 
         (staged / REPORT).write_text(page, encoding="utf-8")
         (staged / MARKER).write_text(_json(record), encoding="utf-8")
         if validation.labelled.n_rejected:
+            os.close(open_private(staged / REJECTED))
             write_table(validation.labelled.rejected, staged / REJECTED, ".csv")
         for option in validation.assessment.options:
             if option.is_offered:

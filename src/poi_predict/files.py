@@ -23,15 +23,61 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["check_folder_is_ours", "recover_folder", "replace_folder", "staged_file", "staged_folder"]
+__all__ = [
+    "ONE_ROW_A_PATIENT",
+    "check_folder_is_ours",
+    "make_private_folder",
+    "open_private",
+    "recover_folder",
+    "replace_folder",
+    "staged_file",
+    "staged_folder",
+]
 
 EXCHANGE, WORKING_FOLDER = 2, -100  # RENAME_EXCHANGE, AT_FDCWD of <linux/fs.h> and <fcntl.h>
 STALE_SECONDS = 24 * 60 * 60
 
 
+ONE_ROW_A_PATIENT = "one row a patient: keep it where patients' data belong"
+"""What every output says of itself that holds rows of patients, or the values of one."""
+
+OWNER_ALONE, OWNERS_FOLDER = 0o600, 0o700
+
+
+def open_private(path: Path, flags: int = os.O_RDWR | os.O_CREAT | os.O_TRUNC) -> int:
+    """Open a file that its owner alone can read, whatever the umask, and return its descriptor.
+
+    Examples
+    --------
+    >>> import stat, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "scores.csv"
+    ...     os.close(open_private(path))
+    ...     stat.filemode(path.stat().st_mode)
+    '-rw-------'
+    """
+    file = os.open(path, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), OWNER_ALONE)
+    if hasattr(os, "fchmod"):  # an older file keeps its mode when it is opened
+        os.fchmod(file, OWNER_ALONE)
+    return file
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that its owner alone can enter, whatever the umask; one that is there is closed to others."""
+    path.mkdir(mode=OWNERS_FOLDER, parents=True, exist_ok=True)
+    path.chmod(OWNERS_FOLDER)
+
+
 @contextlib.contextmanager
-def staged_file(target: Path) -> Iterator[Path]:
+def staged_file(target: Path, *, private: bool = False) -> Iterator[Path]:
     """Give a path to write to; move it onto `target` when the block ends without an error.
+
+    Parameters
+    ----------
+    target : Path
+    private : bool
+        Whether it holds rows of patients: then its owner alone can read it, from the first byte on.
 
     Raises
     ------
@@ -53,6 +99,8 @@ def staged_file(target: Path) -> Iterator[Path]:
     partial = _partial(target)
     try:
         with _plain_words(target):
+            if private:
+                os.close(open_private(partial))
             yield partial
             partial.replace(target)
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from poi_predict.cohort import Codebook
 from poi_predict.errors import ModelError
 from poi_predict.explain import explain_predictions, explain_with_uncertainty
-from poi_predict.files import staged_file
+from poi_predict.files import ONE_ROW_A_PATIENT, staged_file
 from poi_predict.modeling import predict_contrast
 from poi_predict.regimen import (
     NO_THERAPY,
@@ -67,7 +67,7 @@ class ComparedCohort:
             self.comparison.rule,
             *(f"Note: {note}" for note in self.comparison.notes),
             *(f"Not compared: {sentence}" for sentence in self.excluded),
-            f"Table: {out}",
+            f"Table: {out} ({ONE_ROW_A_PATIENT}).",
         ]
 
 
@@ -104,9 +104,12 @@ def explain_patient(
     bundle = read_model(model)
     hers = _read_woman(bundle, Path(cohort_file), patient, row, allow_synthetic=allow_synthetic)
     content = _describe_woman(bundle, hers)
-    with staged_file(Path(out)) as partial:
+    with staged_file(Path(out), private=True) as partial:
         partial.write_text(render_patient_page(content), encoding="utf-8")
-    return [*hers.remarks, f"Wrote her page to {out}."]
+    return [
+        *hers.remarks,
+        f"Wrote her page to {out} (one patient's page: keep it where patients' data belong).",
+    ]
 
 
 def compare_patient(
@@ -139,7 +142,7 @@ def compare_patient(
         waiting=_compare_waiting(draws, inputs, options, settings, bundle),
         details=bundle.assessment.get("regimens"),
     )
-    with staged_file(Path(out)) as partial:
+    with staged_file(Path(out), private=True) as partial:
         partial.write_text(render_regimen_page(content), encoding="utf-8")
     return [
         *hers.remarks,
@@ -147,7 +150,7 @@ def compare_patient(
         str(comparison.verdict_frame()["sentence"].iloc[0]),
         comparison.rule,
         *(f"Not compared: {excluded.sentence}" for excluded in options.excluded),
-        f"Wrote her regimens to {out}.",
+        f"Wrote her regimens to {out} (one patient's page: keep it where patients' data belong).",
     ]
 
 

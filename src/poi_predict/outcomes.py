@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from poi_predict.files import ONE_ROW_A_PATIENT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -133,6 +135,7 @@ class TrainingRun:
             f"  {self.verdict}",
             *(f"  Warning: {warning}" for warning in assessment.warnings),
             f"  Written to {self.folder}/: {', '.join(OUTPUTS)}",
+            f"  predictions.parquet and explanations.parquet hold {ONE_ROW_A_PATIENT}.",
         ]
         if self.tracked is not None:
             alias = self.tracked.alias

@@ -144,7 +144,7 @@ def _build_contract(study: Study, pipeline: Pipeline) -> Contract:
         study.features.predictors,
         study.codebook,
         study.reading,
-        _nobody(study),
+        {},
         synthetic=False,
     )
     ranges = _find_ranges(pipeline[-1].population, study)

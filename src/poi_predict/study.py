@@ -78,7 +78,7 @@ class Study:
     regimens: RegimenSettings
     tracking: TrackingSettings
     sha256: str
-    privacy: PrivacySettings = PrivacySettings()
+    privacy: PrivacySettings
 
     @property
     def endpoint_label(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from poi_predict.cohort import (
 from poi_predict.errors import OutputError, PoiPredictError
 from poi_predict.explain import explain_predictions
 from poi_predict.features import input_columns
-from poi_predict.files import check_folder_is_ours, staged_file, staged_folder
+from poi_predict.files import check_folder_is_ours, open_private, staged_file, staged_folder
 from poi_predict.modeling import (
     EVIDENCE,
     Checkpoint,
@@ -47,15 +48,18 @@ from poi_predict.scoring import (
     add_regimens,
     build_contract,
     build_provenance,
+    compute_training_ranges,
     write_bundle,
 )
 from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.drift import summarise_training
 from poi_predict.scoring.packing import add_outcome_terms, add_women
-from poi_predict.scoring.writing import write_table
+from poi_predict.scoring.writing import write_parquet, write_table
 from poi_predict.tracking import Dataset, track_training
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from poi_predict.modeling import Development
     from poi_predict.regimen import RegimenSettings, Support
     from poi_predict.scoring import Contract, Provenance
@@ -90,7 +94,7 @@ def _write_findings(findings: Findings, cohort_file: Path) -> Path | None:
     """Write the row numbers beside the cohort; a folder that cannot be written costs them, not the check."""
     beside = cohort_file.with_name(cohort_file.name + ".findings.csv")
     try:
-        with staged_file(beside) as partial:
+        with staged_file(beside, private=True) as partial:
             write_table(findings.rows_frame(), partial, ".csv")
     except OutputError:
         return None
@@ -132,7 +136,7 @@ def develop(
     data = TrainingData(analysis.data[columns], analysis.y_true, analysis.weight, analysis.patient)
     favourable = study.endpoint.favourable
     settings = (study.codebook, study.features, study.models, study.validation)
-    plan = plan_development(data, Declared(*settings, favourable, study.evidence), analysis.centre)
+    plan = plan_development(data, Declared(*settings, favourable, study.evidence, study.privacy.least), analysis.centre)
     for line in describe_budget(describe_sample_size(data, plan.ladder), plan.ladder, study.models.primary):
         listener.say(line)
     checkpoint = Checkpoint()
@@ -171,8 +175,9 @@ def _prepare_comparison(study: Study, development: Development) -> tuple[Regimen
         arms = count_arms(study.regimens, study.codebook, study.evidence.outcome, study.evidence.exclude)
     data = development.data
     return prepare_comparison(
-        development.primary, data.X, study.codebook, study.regimens, patient=data.patient, arms=arms
-    )
+        development.primary, data.X, study.codebook, study.regimens, patient=data.patient, arms=arms,
+        least=study.privacy.least,
+    )  # fmt: skip
 
 
 def _can_compare(development: Development) -> bool:
@@ -234,10 +239,10 @@ def train(
         for name, text in {"report.html": pages.report, **pages.others}.items():
             (staged / name).write_text(text, encoding="utf-8")
         (staged / MARKER).write_text(_json(training.assessment.as_dict()), encoding="utf-8")
-        development.predictions_frame(pseudonym).to_parquet(staged / "predictions.parquet", index=False)
+        _write_rows(development.predictions_frame(pseudonym), staged / "predictions.parquet")
         explanations = training.explanation.frame()
         explanations.insert(0, "pseudonym", pseudonym[explanations.pop("row").to_numpy()])
-        explanations.to_parquet(staged / "explanations.parquet", index=False)
+        _write_rows(explanations, staged / "explanations.parquet")
     tracked = None
     if track:
         evidence = {"settings": study.as_settings(), "dataset": _dataset(training.cohort)}
@@ -245,6 +250,12 @@ def train(
         tracked = track_training(study.tracking, folder / "bundle", pages.content, training.assessment, evidence)
     training.checkpoint.clear()  # last: a recording that fails is repeated by the same command, without the resampling
     return TrainingRun(training, folder, pages.content.verdict, tracked)
+
+
+def _write_rows(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table with rows of patients, which its owner alone can read."""
+    os.close(open_private(path))
+    write_parquet(frame, path)
 
 
 def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
@@ -260,13 +271,15 @@ def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
 
 def _contract(training: Training) -> Contract:
     study, data, pipeline = training.study, training.development.data, training.development.primary
+    predictors = _variables_used(training)
+    numeric = [name for name in predictors if study.codebook[name].is_numeric]
     contract = build_contract(
         study.name,
         asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
-        _variables_used(training),
+        predictors,
         study.codebook,
         study.reading,
-        training.analysis.data,
+        compute_training_ranges(training.analysis.data, numeric, study.privacy.least),
         synthetic=training.cohort.synthetic,
     )
     contract = add_outcome_terms(
@@ -274,12 +287,12 @@ def _contract(training: Training) -> Contract:
         study.codebook,
         study.reading,
         study.inclusion,
-        summarise_women(pipeline, data.X, training.analysis.patient),
+        summarise_women(pipeline, data.X, training.analysis.patient, study.privacy.least),
     )
     found = training.explanation.summary()
     influence = dict(zip(found["variable"].astype(str), found["share"].astype(float), strict=True))
     women = summarise_training(
-        pipeline, data.X, study.codebook, contract.predictors, training.analysis.patient, influence
+        pipeline, data.X, study.codebook, contract.predictors, training.analysis.patient, influence, study.privacy.least
     )
     return add_regimens(add_women(contract, women), training.comparable)
 

@@ -17,7 +17,7 @@ from poi_predict.modeling import fit_model
 from poi_predict.modeling.evidence_pipeline import build_evidence_pipeline
 from poi_predict.scoring import Bundle, add_centre, build_contract, read_bundle, score_frame, write_bundle
 from poi_predict.scoring.case_mix import compare_women, summarise_women
-from poi_predict.scoring.contract import Contract, Provenance
+from poi_predict.scoring.contract import Contract, Provenance, compute_training_ranges
 from poi_predict.tracking.signature import input_types
 
 PREDICTORS = ("age", "fsh", "cell_source")
@@ -41,7 +41,8 @@ def make_women(n: int = 80) -> tuple[pd.DataFrame, np.ndarray]:
 
 def make_contract(X: pd.DataFrame) -> Contract:
     codebook, endpoint = read_codebook(), {"event": "menses_resumed"}
-    return build_contract("menses_12m", endpoint, PREDICTORS, codebook, ReadingSettings(), X, synthetic=False)
+    ranges = compute_training_ranges(X, [name for name in PREDICTORS if codebook[name].is_numeric])
+    return build_contract("menses_12m", endpoint, PREDICTORS, codebook, ReadingSettings(), ranges, synthetic=False)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from poi_predict.modeling import build_pipeline, fit_model, predict_response, re
 from poi_predict.scoring import Contract, build_contract, conform, read_bundle, read_scoring_cohort
 from poi_predict.scoring.applicability import compute_flags
 from poi_predict.scoring.case_mix import recalibrate_summary, summarise_women
-from poi_predict.scoring.contract import REFERENCE
+from poi_predict.scoring.contract import REFERENCE, compute_training_ranges
 from poi_predict.scoring.drift import Tally, compare_drift, recalibrate_women, summarise_training, tally_block
 from poi_predict.scoring.drift.tally import list_scale
 from poi_predict.scoring.packing import add_outcome_terms, add_women
@@ -59,7 +59,8 @@ def make_women(n: int, seed: int, **changes: Any) -> pd.DataFrame:
 
 
 def summarise(pipeline: Pipeline, women: pd.DataFrame) -> Contract:
-    contract = build_contract("menses_12m", {}, PREDICTORS, CODEBOOK, ReadingSettings(), women, synthetic=True)
+    ranges = compute_training_ranges(women, [name for name in PREDICTORS if CODEBOOK[name].is_numeric])
+    contract = build_contract("menses_12m", {}, PREDICTORS, CODEBOOK, ReadingSettings(), ranges, synthetic=True)
     contract = add_outcome_terms(contract, CODEBOOK, ReadingSettings(), (), summarise_women(pipeline, women))
     return add_women(contract, summarise_training(pipeline, women, CODEBOOK, PREDICTORS))
 

@@ -33,6 +33,11 @@ class CentreCodes(LevelBuilder):
     A model with an effect for each centre needs to know a centre again, not its name. So only a short digest of
     each label is kept (SHA-256, 16 digits): a label can be checked against it, not read from it.
 
+    Parameters
+    ----------
+    least : int
+        A centre of fewer women at fit counts as not known: its effect would be their outcomes.
+
     Attributes
     ----------
     digests_ : list of list of str
@@ -47,10 +52,14 @@ class CentreCodes(LevelBuilder):
     """
 
     digests_: list[list[str]]
+    least: int = 0  # of models stored before it was a parameter
+
+    def __init__(self, least: int = 0) -> None:
+        self.least = least
 
     def learn(self, names: Sequence[str], values: NDArray[Any]) -> Self:
         """Learn which centres there are."""
-        self.digests_ = [[_digest(label) for label in sorted(_labels(column))] for column in values.T]
+        self.digests_ = [[_digest(label) for label in _list_labels(column, self.least)] for column in values.T]
         return super().learn(names, values)
 
     def describe(self, names: Sequence[str]) -> list[DerivedColumn]:
@@ -73,8 +82,10 @@ class CentreCodes(LevelBuilder):
         return tags
 
 
-def _labels(column: NDArray[Any]) -> set[str]:
-    return {str(label) for label in pd.factorize(column)[1]}
+def _list_labels(column: NDArray[Any], least: int) -> list[str]:
+    codes, labels = pd.factorize(column)
+    counts = np.bincount(codes[codes >= 0], minlength=len(labels))
+    return sorted({str(label) for label, count in zip(labels, counts, strict=True) if count >= least})
 
 
 def _digest(label: str) -> str:

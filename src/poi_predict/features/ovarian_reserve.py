@@ -10,6 +10,7 @@ from poi_predict.features.builder import NumericBuilder, Placement
 from poi_predict.features.generic import place_by_kind
 from poi_predict.features.origin import BELOW, DerivedColumn, is_companion
 from poi_predict.features.rounding import round_down
+from poi_predict.privacy import compute_inner_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +37,16 @@ class HormoneFeatures(NumericBuilder):
 
     A zero is no measurement either; it counts as below the least positive amount known at fit.
 
+    Parameters
+    ----------
+    least : int
+        Of how many women the floor is, see there; 0 takes the least positive value alone.
+
     Attributes
     ----------
     floor_ : ndarray of shape (n_hormones,)
-        The least positive value or limit at fit, rounded down to two digits so that it is no woman's value;
-        NaN where none was positive.
+        The least positive value or limit at fit, rounded down to two digits; with `least`, the mean of the so many
+        (or a twentieth) least. NaN where none was positive.
 
     Examples
     --------
@@ -55,14 +61,22 @@ class HormoneFeatures(NumericBuilder):
     """
 
     floor_: NDArray[np.float64]
+    least: int = 0  # of models stored before it was a parameter
+
+    def __init__(self, least: int = 0) -> None:
+        self.least = least
 
     def learn(self, names: Sequence[str], values: NDArray[Any]) -> Self:
         """Learn the least positive amount of each hormone."""
         super().learn(names, values)
         amounts = values[:, [self.names_.index(name) for name in _hormones(self.names_)]]
-        least = np.where(amounts > 0, amounts, np.inf).min(axis=0, initial=np.inf)
-        self.floor_ = round_down(np.where(np.isfinite(least), least, np.nan))
+        self.floor_ = np.array([self._find_floor(column[column > 0]) for column in amounts.T], dtype=np.float64)
         return self
+
+    def _find_floor(self, positive: NDArray[np.float64]) -> float:
+        if not positive.size:
+            return np.nan
+        return compute_inner_range(positive, self.least)[0] if self.least else float(round_down(positive.min()))
 
     def describe(self, names: Sequence[str]) -> list[DerivedColumn]:
         """Return the log of each hormone, then the detectability of those with a companion."""

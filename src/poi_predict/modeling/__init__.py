@@ -57,6 +57,7 @@ TRUSTED_TYPES = (
     "poi_predict.modeling.linear.PlainLogistic",
     "poi_predict.modeling.recalibrated.RecalibratedClassifier",
     "poi_predict.modeling.ridge.RidgeLogistic",
+    "poi_predict.modeling.scaling.RoundedScaler",
 )
 """Types of this room that a stored pipeline may hold, beside those of features and of scikit-learn."""
 

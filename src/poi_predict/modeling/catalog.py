@@ -11,7 +11,6 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
@@ -22,6 +21,7 @@ from poi_predict.modeling.imputation import GaussianImputer
 from poi_predict.modeling.linear import PlainLogistic
 from poi_predict.modeling.prespecified import PRESPECIFIED, build_prespecified_pipeline
 from poi_predict.modeling.ridge import RidgeLogistic
+from poi_predict.modeling.scaling import RoundedScaler
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def build_pipeline(name: str, features: FeatureAssembly, *, monotone: Mapping[st
     effects = {column: sign * monotone.get(origin_of(column), 0) for column, sign in features.monotone_signs().items()}
     steps: list[tuple[str, Any]] = [("features", clone(features))]
     if spec.family == "linear":
-        steps += [("impute", GaussianImputer()), ("scale", StandardScaler())]
+        steps += [("impute", GaussianImputer()), ("scale", RoundedScaler())]
     steps.append(("model", spec.make(effects, random_state)))
     pipeline: Pipeline = Pipeline(steps).set_output(transform="pandas")
     return pipeline

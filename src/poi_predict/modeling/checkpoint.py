@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from poi_predict import __version__
-from poi_predict.files import staged_file
+from poi_predict.files import make_private_folder, staged_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,9 @@ class Stage:
         """Keep a task's result."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with staged_file(self.folder / f"{task:06d}.npy") as partial, partial.open("wb") as file:
+        for folder in (self.folder.parent, self.folder):
+            make_private_folder(folder)
+        with staged_file(self.folder / f"{task:06d}.npy", private=True) as partial, partial.open("wb") as file:
             np.save(file, result, allow_pickle=False)
 
 

@@ -79,6 +79,9 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         Whether importance draws correct the normal approximation of the posterior.
     random_state : int
         Of the points and importance draws.
+    least : int
+        A column in which fewer women differ from the others tells nothing: its effect keeps its prior. What is stored
+        of the women is rounded for so many; 0 leaves all as it is. See `poi_predict.privacy`.
 
     Attributes
     ----------
@@ -120,6 +123,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
 
     classes_: NDArray[Any]
     fit_: JointFit
+    least: int = 0  # of models stored before it was a parameter
 
     def __init__(  # noqa: PLR0913
         self,
@@ -141,6 +145,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         tail: str = "normal",
         correction: bool = True,
         random_state: int = 0,
+        least: int = 0,
     ) -> None:
         self.link = link
         self.priors = priors
@@ -159,6 +164,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         self.tail = tail
         self.correction = correction
         self.random_state = random_state
+        self.least = least
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Compute the posterior.
@@ -361,6 +367,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             interactions=self.interactions, centre=self.centre, tau_scale=self.tau_scale,
             tau_points=self.tau_points, default_sd=self.default_sd, points=self.points, binomial=self.binomial,
             tail=self.tail, correction=self.correction, seed=self.random_state,
+            least=self.least,
         )  # fmt: skip
 
     def _validate(self, X: ArrayLike, y: ArrayLike) -> tuple[FloatArray, NDArray[Any]]:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from poi_predict.features import SEPARATOR, origin_of, round_down, round_up
 from poi_predict.modeling.gaps import Gaps, condition_gaps, find_patterns
+from poi_predict.privacy import compute_inner_range, round_correlation, round_mean, round_sd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,14 +52,17 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Largest change of mean or covariance, in standard deviations, at which iteration ends.
     max_iterations : int
         Most iterations.
+    least : int
+        Mean and covariance are rounded so that one of so few women changes them too little to be seen
+        (`poi_predict.privacy`), and a flag is of as many women at least; 0 leaves them exact.
 
     Attributes
     ----------
     mean_, covariance_ : ndarray of shape (n_columns,) and (n_columns, n_columns)
         Of the normal model, in the columns' own units.
     low_, high_ : ndarray of shape (n_columns,)
-        Range of the values put in: the observed range, rounded outward to two digits so that it shows no
-        woman's value.
+        Range of the values put in: the observed range, rounded outward to two digits; with `least`, from the mean of
+        the lowest to that of the highest twentieth of the values, of so many women at least.
     flagged_ : list of str
         Variables that have a flag.
     n_rows_ : int
@@ -83,6 +87,7 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     flagged_: list[str]
     n_rows_: int
     n_iter_: int
+    least: int = 0  # of models stored before it was a parameter
 
     def __init__(
         self,
@@ -90,11 +95,13 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         min_missing: int = 8,
         tolerance: float = 1e-3,
         max_iterations: int = 50,
+        least: int = 0,
     ) -> None:
         self.prior_rows = prior_rows
         self.min_missing = min_missing
         self.tolerance = tolerance
         self.max_iterations = max_iterations
+        self.least = least
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:  # noqa: ARG002
         """Estimate mean and covariance, and choose the flags; the outcome is never looked at.
@@ -112,9 +119,10 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         mean, covariance = self._maximise(np.where(missing, 0.0, (values - centre) / scale), missing)
         self.mean_ = centre + scale * mean
         self.covariance_ = covariance * np.outer(scale, scale)
-        seen = ~missing.all(axis=0)
-        self.low_ = round_down(np.where(seen, np.min(values, axis=0, where=~missing, initial=np.inf), 0.0))
-        self.high_ = round_up(np.where(seen, np.max(values, axis=0, where=~missing, initial=-np.inf), 0.0))
+        if self.least:
+            self._round(missing)
+        ranges = [_find_range(column[~gone], self.least) for column, gone in zip(values.T, missing.T, strict=True)]
+        self.low_, self.high_ = np.array(ranges, dtype=np.float64).reshape(-1, 2).T
         self.flagged_ = self._choose_flags(missing)
         return self
 
@@ -192,6 +200,16 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 break
         return mean, covariance
 
+    def _round(self, missing: NDArray[np.bool_]) -> None:
+        """Round mean and covariance, so that what is filled in and learnt from is what is stored."""
+        spread = np.sqrt(np.diag(self.covariance_))
+        known = self.n_rows_ - missing.sum(axis=0)
+        sd = round_sd(spread, known, self.least)
+        every = np.ones(self.covariance_.shape, dtype=np.bool_)
+        correlation = round_correlation(self.covariance_ / np.outer(spread, spread), self.n_rows_, every)
+        self.mean_ = round_mean(self.mean_, sd, known, self.least)
+        self.covariance_ = correlation * np.outer(sd, sd)
+
     def _complete(
         self,
         X: ArrayLike,
@@ -223,7 +241,7 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         chosen: dict[bytes, str] = {}
         for variable in dict.fromkeys(self._origins()):
             gone = self._is_missing(missing, variable)
-            if min(gone.sum(), (~gone).sum()) >= max(self.min_missing, 1):
+            if min(gone.sum(), (~gone).sum()) >= max(self.min_missing, self.least, 1):
                 chosen.setdefault(gone.tobytes(), variable)
         return list(chosen.values())
 
@@ -237,6 +255,15 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _origins(self) -> list[str]:
         return [origin_of(str(name)) for name in _check_feature_names_in(self)]
+
+
+def _find_range(known: FloatArray, least: int) -> tuple[float, float]:
+    """Return the range of what may be put in; 0 where nothing is known."""
+    if not known.size:
+        return 0.0, 0.0
+    if least:
+        return compute_inner_range(known, least)
+    return float(round_down(known.min())), float(round_up(known.max()))
 
 
 def _standardise(X: FloatArray, missing: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:

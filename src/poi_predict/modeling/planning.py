@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -17,6 +19,7 @@ from poi_predict.modeling.imputed import MultiplyImputed
 from poi_predict.modeling.null import NullPlan
 from poi_predict.modeling.prespecified import PRESPECIFIED, build_prespecified
 from poi_predict.modeling.settings import EVIDENCE
+from poi_predict.privacy import LEAST
 from poi_predict.validation import choose_rung, make_bootstrap, make_folds
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ class Declared:
         Whether the event is what one hopes for; otherwise the codebook's directions are turned round.
     evidence : EvidenceSettings, optional
         What is borrowed from the literature; needed by the candidate "evidence".
+    least : int
+        No model learns anything of fewer women, see `poi_predict.privacy`.
     """
 
     codebook: Codebook
@@ -58,6 +63,7 @@ class Declared:
     validation: ValidationSettings
     favourable: bool = True
     evidence: EvidenceSettings | None = None
+    least: int = LEAST
 
 
 def plan_development(
@@ -76,8 +82,8 @@ def plan_development(
     """
     models, validation, evidence = declared.models, declared.validation, declared.evidence
     codebook, features = declared.codebook, declared.features
-    seeds = (int(child.generate_state(1)[0]) for child in np.random.SeedSequence(validation.seed).spawn(4))
-    folds_seed, bootstrap_seed, model_seed, null_seed = seeds
+    folds_seed, bootstrap_seed, _, null_seed = _draw_seeds([validation.seed, *_digest(data)])
+    model_seed = _draw_seeds([validation.seed])[2]  # stands in a bundle, and divides no women
     sign = 1 if declared.favourable else -1
     monotone = {name: sign * codebook[name].direction for name in features.predictors}
     assembly = build_features(codebook, features)
@@ -110,7 +116,7 @@ def plan_development(
         data.y_true, data.patient, n_folds=validation.folds, n_repeats=validation.repeats, seed=folds_seed
     )
     return DevelopmentPlan(
-        candidates={name: build(name) for name in names},
+        candidates={name: _spare_few(build(name), declared.least) for name in names},
         primary=primary,
         folds=folds,
         resamples=make_bootstrap(data.y_true, data.patient, n_resamples=validation.bootstrap, seed=bootstrap_seed),
@@ -120,6 +126,44 @@ def plan_development(
         centre=centre,
         seed=null_seed,
     )
+
+
+def _draw_seeds(entropy: list[int]) -> list[int]:
+    return [int(child.generate_state(1)[0]) for child in np.random.SeedSequence(entropy).spawn(4)]
+
+
+def _digest(data: TrainingData) -> list[int]:
+    """Return 256 bits that hang on every value of the women, and that nothing which is stored gives away.
+
+    Which women a fold or a resample holds then follows from the seed *and* the data: the same data give the same
+    training, and who has only a bundle, whose provenance names the seed, cannot tell who was in which resample.
+    """
+    found = hashlib.sha256(b"poi_predict: seeds of folds and resamples\0")
+    for name in data.X.columns:
+        column = data.X[name]
+        found.update(f"{name}\0".encode())
+        if column.dtype.kind in "fiub":
+            found.update(column.to_numpy(dtype=np.float64).tobytes())
+        else:
+            found.update("\0".join("" if pd.isna(value) else str(value) for value in column).encode())
+    for values in (data.y_true, data.weight, data.patient):
+        found.update(np.asarray(values, dtype=np.float64).tobytes())
+    return [int(word) for word in np.frombuffer(found.digest(), dtype="<u4")]
+
+
+def _spare_few(pipeline: Pipeline, least: int) -> Pipeline:
+    """Give every part of a pipeline that learns of groups of women their least size."""
+    names = (name for name in pipeline.get_params() if name.rpartition("__")[2] == "least")
+    pipeline.set_params(**dict.fromkeys(names, least))
+    for _, builder, _ in _list_builders(pipeline):
+        if hasattr(builder, "least"):
+            builder.set_params(least=least)
+    return pipeline
+
+
+def _list_builders(pipeline: Pipeline) -> list[tuple[str, Any, list[str]]]:
+    features = pipeline.named_steps["features"]
+    return list(getattr(features, "assembly", features).builders)
 
 
 def _count_columns(assembly: FeatureAssembly, data: TrainingData) -> int:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from poi_predict.errors import StudyError
@@ -21,6 +20,7 @@ from poi_predict.features.levels import LevelFeatures
 from poi_predict.features.origin import DerivedColumn
 from poi_predict.modeling.firth import FirthLogistic
 from poi_predict.modeling.imputation import GaussianImputer
+from poi_predict.modeling.scaling import RoundedScaler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -285,7 +285,7 @@ def build_prespecified_pipeline(features: OneColumnEach | FeatureAssembly) -> Pi
         [
             ("features", one_each),
             ("impute", GaussianImputer(min_missing=NEVER)),
-            ("scale", StandardScaler()),
+            ("scale", RoundedScaler()),
             ("model", FirthLogistic()),
         ]
     ).set_output(transform="pandas")

@@ -10,6 +10,7 @@ import numpy as np
 
 from poi_predict.errors import PoiPredictError
 from poi_predict.plain import as_plain
+from poi_predict.privacy import LEAST
 from poi_predict.regimen.comparison import compare_regimens
 from poi_predict.regimen.confounding import find_confounded
 from poi_predict.regimen.courses import check_courses
@@ -75,6 +76,7 @@ def prepare_comparison(
     *,
     patient: NDArray[Any] | None = None,
     arms: pd.DataFrame | None = None,
+    least: int = LEAST,
 ) -> tuple[RegimenSettings, Support] | None:
     """Return the settings of what a model reads of the protocol, and who had it; None where it reads nothing of it.
 
@@ -90,6 +92,8 @@ def prepare_comparison(
     patient : ndarray of shape (n_rows,), optional
     arms : DataFrame, optional
         From `count_arms`, for a model that borrows from them.
+    least : int
+        Fewest women that a combination is listed of.
     """
     read = set(pipeline[0].required_columns)
     protocol = tuple(name for name in settings.protocol if name in read)
@@ -97,7 +101,7 @@ def prepare_comparison(
     if not vary:
         return None
     kept = replace(settings, protocol=protocol, vary=vary)
-    return kept, summarise_support(pipeline, X, kept, codebook, patient, arms)
+    return kept, summarise_support(pipeline, X, kept, codebook, patient, arms, least)
 
 
 def describe_regimens(

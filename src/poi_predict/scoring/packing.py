@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from poi_predict.cohort import reading_as_dict
 from poi_predict.features import CENTRE_CODE, input_columns
-from poi_predict.scoring.contract import SYNTHETIC, Contract, Provenance, compute_training_ranges
+from poi_predict.scoring.contract import SYNTHETIC, Contract, Provenance
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from poi_predict.cohort import Codebook, Fingerprint, InclusionRule, ReadingSettings
     from poi_predict.regimen import RegimenSettings, Support
+    from poi_predict.scoring.contract import TrainingRange
 
 __all__ = [
     "PACKAGES",
@@ -46,7 +46,7 @@ def build_contract(
     predictors: tuple[str, ...],
     codebook: Codebook,
     reading: ReadingSettings,
-    data: pd.DataFrame,
+    training_ranges: Mapping[str, TrainingRange],
     *,
     synthetic: bool,
 ) -> Contract:
@@ -64,14 +64,13 @@ def build_contract(
     codebook : Codebook
     reading : ReadingSettings
         How the clinic's file was read.
-    data : DataFrame
-        Rows of training; only rounded percentiles of it are kept.
+    training_ranges : mapping of str to TrainingRange
+        From `compute_training_ranges`.
     synthetic : bool
     """
     kept = codebook.subset((*predictors, *(name for name in ALWAYS_KEPT if name in codebook)))
     plain = reading_as_dict(reading)
     plain["columns"] = [entry for entry in plain["columns"] if entry["variable"] in kept]
-    numeric = [name for name in predictors if codebook[name].is_numeric]
     return Contract(
         study=study,
         endpoint=endpoint,
@@ -79,7 +78,7 @@ def build_contract(
         input_columns=tuple(input_columns(codebook, predictors)),
         codebook=kept.as_dict(),
         reading=plain,
-        training_ranges=compute_training_ranges(data, numeric),
+        training_ranges=dict(training_ranges),
         synthetic=synthetic,
         brands=(SYNTHETIC,) if synthetic else (),
     )

@@ -32,9 +32,7 @@ def list_protocol_variables(contract: Contract) -> tuple[str, ...]:
     return tuple(name for name in contract.predictors if contract.codebook.get(name, {}).get("role") == "protocol")
 
 
-def list_seen_protocols(
-    women: pd.DataFrame, predictors: Iterable[str], least: int = LEAST
-) -> list[list[str | None]]:
+def list_seen_protocols(women: pd.DataFrame, predictors: Iterable[str], least: int = LEAST) -> list[list[str | None]]:
     """List the sources and routes that enough women of training had, each combination once, without counts.
 
     Parameters

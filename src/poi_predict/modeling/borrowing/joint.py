@@ -17,7 +17,14 @@ from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.posterior import Posterior, compute_posterior, make_tau_grid
 from poi_predict.modeling.borrowing.predictive import NEW_CENTRE, WomanRows, compute_linear_moments
 from poi_predict.modeling.borrowing.reasons import attribute_log_odds, compute_gap_variance
-from poi_predict.modeling.borrowing.women import Moments, build_copula, compute_women, fill_gaps, list_marginals
+from poi_predict.modeling.borrowing.women import (
+    Moments,
+    build_copula,
+    compute_women,
+    fill_gaps,
+    list_marginals,
+    silence_few,
+)
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
@@ -58,6 +65,7 @@ class Evidence:
     tail: str
     correction: bool
     seed: int
+    least: int = 0
 
     def __post_init__(self) -> None:
         find_link(self.link)
@@ -174,9 +182,16 @@ def fit_joint(
     weight : ndarray of shape (n_women,)
         Positive.
     """
-    design = _build(evidence, columns, values)
     column = {name: place for place, name in enumerate(columns)}
-    field, blended = compute_women(values, weight, evidence.population, evidence.correlations, column, evidence.seed)
+    if evidence.least:
+        keep = _has_common_therapy(values, column.get(evidence.treated or ""), evidence.least)
+        values, response, weight = values[keep], response[keep], weight[keep]
+    values, spoken = silence_few(values, evidence.least)
+    design = _build(evidence, columns, values)
+    field, blended = compute_women(
+        np.where(spoken, values, np.nan), weight, evidence.population, evidence.correlations, column, evidence.seed,
+        evidence.least,
+    )  # fmt: skip
     fillable = np.isin(np.arange(len(columns)), design.baseline)
     centring = np.where(fillable | _is_measured(evidence.population, column), field.mean, 0.0)
     prior_mean, prior_sd = _resolve_priors(evidence, design, values, field)
@@ -201,6 +216,14 @@ def fit_joint(
         mean, covariance = posterior.collapse()
         twin = _compute(_with_normal_tails(evidence), fit, women, len(groups)) if evidence.tail == "t" else None
     return dataclasses.replace(fit, posterior=posterior, mean=mean, covariance=covariance, twin=twin)
+
+
+def _has_common_therapy(values: FloatArray, treated: int | None, least: int) -> NDArray[np.bool_]:
+    """Leave out the few women who alone had the therapy, or alone had none: the effect would be their outcomes."""
+    if treated is None or silence_few(values[:, [treated]], least)[1][0]:
+        return np.ones(len(values), dtype=np.bool_)
+    common = silence_few(values[:, [treated]], least)[0][:, 0]
+    return np.asarray((values[:, treated] == common) | np.isnan(values[:, treated]))
 
 
 def fit_evidence_alone(fit: JointFit, evidence: Evidence, *, as_twin: bool = False) -> Posterior:

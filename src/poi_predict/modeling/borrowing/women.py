@@ -9,6 +9,7 @@ import numpy as np
 
 from poi_predict.modeling.borrowing.points import compute_moments, draw_normal_points, place_points
 from poi_predict.modeling.gaps import condition_gaps, find_patterns
+from poi_predict.privacy import count_beside_mode, round_mean, round_sd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["Copula", "Moments", "build_copula", "compute_women", "fill_gaps", "list_marginals"]
+__all__ = ["Copula", "Moments", "build_copula", "compute_women", "fill_gaps", "list_marginals", "silence_few"]
 
 FIELD_POINTS = 512
 FIELD_WOMEN = 10.0
@@ -90,6 +91,7 @@ def compute_women(
     correlations: Sequence[tuple[str, str, float]],
     column: Mapping[str, int],
     seed: int,
+    least: int = 0,
 ) -> tuple[Moments, Moments]:
     """Return the moments of the field, and those of field and clinic together.
 
@@ -104,6 +106,8 @@ def compute_women(
         Of the field; of columns that the table lacks, they are passed over.
     column : mapping of str to int
     seed : int
+    least : int
+        Means and SDs of the women are rounded for so many (`poi_predict.privacy`); 0 leaves them exact.
     """
     marginals = [marginal for marginal in marginals if column.keys() >= set(marginal.columns)]
     field = build_copula(marginals, correlations, FIELD_POINTS, seed).place(marginals, column)
@@ -111,6 +115,10 @@ def compute_women(
     known = ~np.isnan(mean)
     covariance[~known, :] = covariance[:, ~known] = 0.0
     n, own_mean, own_sd = _weigh(values, weight)
+    if least and len(values):
+        own_sd = round_sd(own_sd, n, least)
+        own_mean = round_mean(own_mean, own_sd, n, least)
+        n = np.round(n / least) * least
     mean = np.where(known, mean, own_mean)
     sd = np.where(known, np.sqrt(np.diag(covariance)), own_sd)
     correlation = covariance / np.outer(np.maximum(sd, LEAST_SPREAD), np.maximum(sd, LEAST_SPREAD))
@@ -133,6 +141,34 @@ def _weigh(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArr
     variance = weight @ np.where(seen, values - mean, 0.0) ** 2 / total
     sd = np.sqrt(variance)
     return n, mean, np.where(sd > LEAST_SPREAD * (1 + np.abs(mean)), sd, 1.0)
+
+
+def silence_few(values: FloatArray, least: int) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Let no column say anything of fewer than `least` women: an effect that only they speak to keeps its prior.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_women, n_columns)
+        NaN where missing.
+    least : int
+        0 leaves all as it is.
+
+    Returns
+    -------
+    ndarray of shape (n_women, n_columns)
+        A column in which fewer women differ from the commonest value has that value throughout; one that fewer know
+        is missing throughout.
+    ndarray of bool, shape (n_columns,)
+        Which columns are as they were.
+    """
+    known, beside = (~np.isnan(values)).sum(axis=0), count_beside_mode(values)
+    unknown, rare = (known > 0) & (known < least), (beside > 0) & (beside < least)
+    silenced = np.where(unknown, np.nan, values)
+    for place in np.flatnonzero(rare & ~unknown):
+        column = values[:, place]
+        found, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+        silenced[:, place] = found[counts.argmax()]
+    return silenced, ~(unknown | rare)
 
 
 def fill_gaps(values: FloatArray, moments: Moments, known: NDArray[np.bool_]) -> tuple[FloatArray, list[FloatArray]]:

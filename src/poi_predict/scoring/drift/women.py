@@ -82,7 +82,8 @@ def summarise_training(
     dict
         ``n_women``; ``variables``: name → ``missing``, and ``below``, ``column`` (the derived column of its mean),
         ``edges`` and ``bins``, or ``levels``; ``predictions``: ``edges``, ``bins``, ``mean``, ``sd``; ``protocols``
-        seen; ``cutoff`` of the flag far_combination; ``influence``. Empty for fewer than 20 women, or four times `least`.
+        seen; ``cutoff`` of the flag far_combination; ``influence``. Empty for fewer than 20 women, or four times
+        `least`.
     """
     if patient is not None:
         X = X.iloc[np.sort(np.unique(np.asarray(patient), return_index=True)[1])]
@@ -158,7 +159,8 @@ def _describe(X: pd.DataFrame, variable: Variable, derived: pd.DataFrame, least:
     if n_known < least:
         return found
     if f"{name}__below" in X:
-        found["below"] = _share(int((X[f"{name}__below"].fillna(False).to_numpy(dtype=bool) & known).sum()), n_known, least)
+        below = X[f"{name}__below"].fillna(False).to_numpy(dtype=bool) & known
+        found["below"] = _share(int(below.sum()), n_known, least)
     if variable.is_numeric:
         values = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
         column = _find_column(name, derived)

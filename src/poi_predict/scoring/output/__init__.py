@@ -1,5 +1,6 @@
 """Scores on disk: appended block by block, resumable after a kill, placed whole or not at all."""
 
+from poi_predict.scoring.output.assembling import PATIENT_ROWS
 from poi_predict.scoring.output.blocks import (
     REJECTED_SCHEMA,
     TABLE,
@@ -20,6 +21,7 @@ from poi_predict.scoring.output.score_output import ScoreOutput, read_summary
 from poi_predict.scoring.output.xlsx import write_xlsx
 
 __all__ = [
+    "PATIENT_ROWS",
     "REJECTED_SCHEMA",
     "TABLE",
     "BlockResult",

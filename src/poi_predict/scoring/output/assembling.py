@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from poi_predict.files import ONE_ROW_A_PATIENT, open_private
 from poi_predict.scoring.output.places import part_name
 from poi_predict.scoring.output.xlsx import write_xlsx
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["assemble"]
+__all__ = ["PATIENT_ROWS", "assemble"]
+
+PATIENT_ROWS = {b"poi_predict": ONE_ROW_A_PATIENT.encode()}
+"""Metadata of a Parquet file with rows of patients."""
 
 GROUP_ROWS = 65_536
 TEXT_OVERHEAD, LARGE = 8, 2**31  # bytes of a sheet for each byte of Arrow, at most
@@ -47,6 +51,7 @@ def assemble(streams: Path, folder: Path, columns: pa.Schema, suffix: str, part_
     large = streams.stat().st_size * TEXT_OVERHEAD > LARGE
     while number == 0 or not rows.is_at_end:
         path = folder / part_name(number, suffix)
+        os.close(open_private(path))
         _write_part(path, columns, rows.take_groups(part_rows), large=large)
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -60,7 +65,8 @@ def _write_part(path: Path, columns: pa.Schema, groups: Iterator[pa.Table], *, l
     else:
         from pyarrow import parquet  # noqa: PLC0415 - only where it is written
 
-        with parquet.ParquetWriter(path, columns) as writer:
+        described = columns.with_metadata({**(columns.metadata or {}), **PATIENT_ROWS})
+        with parquet.ParquetWriter(path, described) as writer:
             for group in groups:
                 writer.write_table(group, row_group_size=GROUP_ROWS)
 

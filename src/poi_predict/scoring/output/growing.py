@@ -6,6 +6,8 @@ import os
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from poi_predict.files import open_private
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -20,7 +22,7 @@ class DamagedError(Exception):
 
 
 class GrowingFile:
-    r"""A file to append to, with the checksum of all of it.
+    r"""A file to append to, with the checksum of all of it; its owner alone can read it.
 
     Parameters
     ----------
@@ -54,9 +56,8 @@ class GrowingFile:
     def __init__(self, path: Path, position: Mapping[str, Any] | None = None) -> None:
         self.path = path
         self._size = self._checksum = 0
-        flags = os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_BINARY", 0)
         try:
-            self._file = os.open(path, flags | (os.O_CREAT | os.O_TRUNC if position is None else 0), 0o666)
+            self._file = open_private(path, os.O_RDWR | (os.O_CREAT | os.O_TRUNC if position is None else 0))
         except FileNotFoundError as error:
             if position is None:
                 raise

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from poi_predict.errors import OutputError
+from poi_predict.files import make_private_folder
 
 try:
     import fcntl
@@ -61,7 +62,7 @@ class Lock:
         self._held: int | None = None
         self._owner: Path | None = None
         while self._held is None:
-            folder.mkdir(exist_ok=True)
+            make_private_folder(folder)
             self._held = self._take(folder, name)
 
     def release(self) -> None:

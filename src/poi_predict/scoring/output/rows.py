@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from poi_predict.errors import OutputError
+from poi_predict.files import make_private_folder
 from poi_predict.scoring.output.assembling import assemble
 from poi_predict.scoring.output.blocks import SEPARATORS
 from poi_predict.scoring.output.csv_rows import header_as_csv
@@ -77,7 +78,7 @@ class _TextRows:
         self, folder: Path, header: bytes, suffix: str, part_rows: int | None, position: Mapping[str, Any] | None
     ) -> None:
         self._folder, self._header, self._suffix, self._part_rows = folder, header, suffix, part_rows
-        folder.mkdir(exist_ok=True)
+        make_private_folder(folder)
         if position is None:
             self._number, self._rows = 0, 0
             self._file = GrowingFile(folder / part_name(0, suffix))
@@ -147,7 +148,7 @@ class _ArrowRows:
     def complete(self, n_rows: int) -> Path:
         assembled = self._folder / ASSEMBLED
         shutil.rmtree(assembled, ignore_errors=True)  # of a run that was killed while it assembled
-        assembled.mkdir()
+        make_private_folder(assembled)
         written = assemble(self._file.path, assembled, self._columns, self._suffix, self._part_rows)
         _check_count(n_rows, written)
         return assembled if self._part_rows is not None else assembled / part_name(0, self._suffix)

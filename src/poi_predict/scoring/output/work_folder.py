@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from poi_predict import __version__
-from poi_predict.files import replace_folder
+from poi_predict.files import open_private, replace_folder
 from poi_predict.scoring.output.locking import LOCK, OWNER, Lock
 from poi_predict.scoring.output.places import rejected_path, summary_path, work_path
 
@@ -73,7 +73,7 @@ class WorkFolder:
     def save_state(self, state: Mapping[str, Any], *, durably: bool = False) -> None:
         """Replace the state, whole or not at all."""
         partial = self.path / (STATE + ".new")
-        with partial.open("w", encoding="utf-8") as file:
+        with os.fdopen(open_private(partial), "w", encoding="utf-8") as file:
             json.dump({"format": FORMAT, **state}, file)
             if durably:
                 file.flush()
