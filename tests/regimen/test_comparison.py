@@ -332,8 +332,8 @@ def test_another_reference(trained: pd.DataFrame) -> None:
 
 
 def test_an_option_with_few_women_is_never_called_best(trained: pd.DataFrame) -> None:
-    keep = trained[(trained["cell_source"] != "bone_marrow") | (np.arange(len(trained)) % 75 == 0)]
-    assert 0 < (keep["cell_source"] == "bone_marrow").sum() < 10
+    is_marrow = trained["cell_source"] == "bone_marrow"
+    keep = trained[~is_marrow | (is_marrow.cumsum() <= 8)]
     found = of_sources(without_protocol(draw_women(4, 44)), keep, 1.5)
     frame = found.frame().set_index("option")
     assert set(frame.loc[BETTER, "support"]) == {"few"}
