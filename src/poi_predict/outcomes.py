@@ -40,12 +40,15 @@ class Checked:
         Why a usable table still cannot answer the study's question.
     findings_file : Path or None
         Where the row numbers are; None where they could not be written.
+    notes : tuple of str
+        What a training with these settings could not say, however good the table.
     """
 
     findings: Findings
     attrition: pd.DataFrame | None
     problem: str | None
     findings_file: Path | None
+    notes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -63,6 +66,7 @@ class Checked:
                 f"To be analysed: {last.remaining_rows} rows, {last.remaining_patients} women, "
                 f"{last.remaining_events} events."
             )
+        lines += [f"note: {note}" for note in self.notes]
         n_errors = len(self.findings.errors) + (self.problem is not None)
         verdict = "The cohort can be used" if self.usable else "The cohort cannot be used"
         lines.append(f"{verdict}: {n_errors} errors, {len(self.findings.warnings)} warnings.")

@@ -56,6 +56,7 @@ from poi_predict.scoring.drift import summarise_training
 from poi_predict.scoring.packing import add_outcome_terms, add_women
 from poi_predict.scoring.writing import write_parquet, write_table
 from poi_predict.tracking import Dataset, track_training
+from poi_predict.validation import describe_untestable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,12 +83,15 @@ def check(study: Study, cohort_file: Path | str) -> Checked:
     found = check_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
     findings = found if isinstance(found, Findings) else found.findings
     attrition, problem = None, None
+    notes: tuple[str, ...] = ()
     if isinstance(found, Cohort) and not findings.errors:
         try:
-            attrition = build_analysis_set(found, study.inclusion, study.endpoint).attrition
+            analysis = build_analysis_set(found, study.inclusion, study.endpoint)
+            attrition = analysis.attrition
+            notes = describe_untestable(study.validation, analysis.y_true, analysis.centre, analysis.patient)
         except PoiPredictError as error:
             problem = str(error)
-    return Checked(findings, attrition, problem, _write_findings(findings, cohort_file))
+    return Checked(findings, attrition, problem, _write_findings(findings, cohort_file), notes)
 
 
 def _write_findings(findings: Findings, cohort_file: Path) -> Path | None:

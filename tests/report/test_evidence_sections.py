@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 from pathlib import Path
 
@@ -68,6 +69,23 @@ def test_verdict_says_skill_with_its_p_value(skill, p, start):
         assert "Fewer than 10 events." in said
     else:
         assert f"in {round(p * 201) - 1} of 200 runs" in said
+
+
+def test_what_was_not_tested_is_not_judged():
+    test = ASSESSMENT["skill_test"] | {"p_value": 0.05, "note": "too few permutations to say: 19 are made"}
+    said = describe_skill(ASSESSMENT | {"skill": "not_assessed", "skill_test": test}, "Ridge")
+    assert said == "Not tested against chance. Too few permutations to say: 19 are made. Nothing is said of skill."
+
+
+def test_a_model_that_says_the_same_of_all_has_no_skill():
+    figures = {"ridge": {"c_statistic": {"estimate": 0.5, "reason": "the predictions are constant within folds"}}}
+    test = ASSESSMENT["skill_test"] | {"p_value": 1.0}
+    facts = {"skill": "none", "skill_test": test, "primary": "ridge", "candidates": figures}
+    assert "the same chance" in describe_skill(ASSESSMENT | facts, "Ridge")
+    null = {"c_statistic": {"observed": 0.5, "mean": 0.5, "q05": 0.5, "q95": 0.5, "p_value": 1.0}}
+    draws = {"c_statistic": 0.5 + np.arange(40) * 1e-17, "brier": 0.2 + np.arange(40) % 2 * 1e-16}
+    section = build_null_section(null | {"brier": null["c_statistic"] | {"observed": 0.2}}, test, draws)
+    section.figures[0].figure.savefig(io.BytesIO())
 
 
 def test_an_overridden_ladder_is_a_banner_and_said_in_its_section():

@@ -61,7 +61,7 @@ def test_curve_finds_the_truth_on_either_side(stretch):
 
 def test_errors_rank_a_sound_model_below_unsound_ones():
     sound, over, under = (
-        compute_calibration_errors(*make_large(stretch)[:2], seed=1, n_resamples=60)["ici"]
+        compute_calibration_errors(*make_large(stretch)[:2], seed=1, n_resamples=100)["ici"]
         for stretch in (1.0, 2.0, 0.5)
     )
     assert sound.estimate < 0.02

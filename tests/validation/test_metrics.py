@@ -15,6 +15,7 @@ from poi_predict.validation import (
     compute_brier,
     compute_c_statistic,
     compute_c_statistic_within_folds,
+    compute_calibration_curve,
     compute_calibration_in_the_large,
     compute_calibration_slope,
     compute_joint_intercept,
@@ -161,6 +162,31 @@ def test_constant_predictions_rank_no_one():
     assert not compute_c_statistic([1, 0, 1], [0.4] * 3).has_interval
 
 
+def test_predictions_that_differ_by_rounding_are_constant():
+    y = np.array([1.0, 0.0] * 20)
+    p = 0.3 + np.random.default_rng(1).integers(-3, 4, (40, 2)) * np.finfo(float).eps
+    fold = np.repeat([[0, 1]], 40, axis=0)
+    fixed, crossed = assess_fixed(y, p[:, 0]), assess_cross_validated(y, p, fold)
+    for found in (fixed, crossed):
+        assert found["c_statistic"].estimate == 0.5
+        assert "constant" in found["c_statistic"].reason
+        assert "constant" in found["calibration_slope"].reason
+
+
+def test_certain_predictions_are_moved_to_a_stated_bound(cohort):
+    p = np.round(cohort.p, 1)
+    assert {0.0, 1.0} & set(p.tolist())
+    bounded = np.clip(p, 1e-6, 1 - 1e-6)
+    for metric in (compute_calibration_slope, compute_calibration_in_the_large):
+        found = metric(cohort.y, p)
+        assert found.estimate == metric(cohort.y, bounded).estimate
+        assert "taken as" in found.method
+        assert "taken as" not in metric(cohort.y, np.clip(p, 0.01, 0.99)).method
+    assert compute_calibration_curve(cohort.y, p).form is not None
+    frame = compute_resampled_metrics(cohort.y, p[:, np.newaxis])
+    assert frame["calibration_slope"][0] == pytest.approx(compute_calibration_slope(cohort.y, p).estimate)
+
+
 @pytest.mark.parametrize(
     ("y", "p", "more", "message"),
     [
@@ -244,5 +270,5 @@ def test_a_batch_of_refits_equals_one_by_one(cohort):
 
 def test_a_batch_marks_what_is_not_estimable():
     frame = compute_resampled_metrics([0, 0, 1, 1], [[0.1, 0.0], [0.2, 0.4], [0.8, 0.3], [0.9, 0.6]])
-    assert frame["calibration_slope"].isna().tolist() == [True, True]  # separated; a prediction of zero
+    assert frame["calibration_slope"].isna().tolist() == [True, False]  # separated; a prediction of zero is taken in
     assert frame["brier"].notna().all()

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from poi_predict.validation import PermutationVerdict, compute_permutation_verdict, permute_outcome
+from poi_predict.validation import (
+    PermutationVerdict,
+    ValidationSettings,
+    compute_permutation_verdict,
+    count_arrangements,
+    describe_few_arrangements,
+    describe_untestable,
+    permute_outcome,
+)
 
 
 def both(value):
@@ -123,9 +131,44 @@ def test_ties_and_failures_count_against_the_model():
 
 
 def test_too_few_permutations_cannot_show_skill():
-    verdict = compute_permutation_verdict(both(9.0), pd.DataFrame(both([0.0] * 50)))
-    assert verdict.skill == "weak"
-    assert "at least 99" in verdict.note
+    few = compute_permutation_verdict(both(9.0), pd.DataFrame(both([0.0] * 98)))
+    assert few.skill == "not_assessed"
+    assert "too few permutations to say: 98 are made, and no fewer than 99" in few.note
+    enough = compute_permutation_verdict(both(9.0), pd.DataFrame(both([0.0] * 99)))
+    assert (enough.skill, enough.note) == ("shown", None)
+
+
+def test_arrangements_are_counted_as_they_can_be_shuffled():
+    y, centre = [1, 0, 0, 1, 0], ["A", "A", "A", "B", "B"]
+    rng = np.random.default_rng(2)
+    seen = {tuple(permute_outcome(y, None, centre, None, rng).y_true) for _ in range(400)}
+    assert count_arrangements(y, centre) == len(seen) == 6
+    courses, patient = [1, 0, 0, 0, 1, 1], [1, 1, 2, 2, 3, 3]
+    seen = {tuple(permute_outcome(courses, None, None, patient, rng).y_true) for _ in range(400)}
+    assert count_arrangements(courses, None, patient) == len(seen) == 6
+    assert count_arrangements([0, 1] * 1000) == np.inf
+
+
+def test_shuffling_within_tiny_centres_is_refused_in_words():
+    y = [1, 0, 0] * 10
+    alone = describe_few_arrangements(y, [f"C{i}" for i in range(30)], None)
+    assert alone.startswith("shuffling within so small centres cannot show anything")
+    assert 'columns.centre = ""' in alone
+    pairs = np.repeat(np.arange(15), 2)
+    assert "in only 32 ways" in describe_few_arrangements([0] * 20 + [0, 1] * 5, pairs, None)
+    assert describe_few_arrangements([0, 1] * 15, pairs, None) is None
+    assert describe_few_arrangements(y, np.repeat(["A", "B", "C"], 10), None) is None
+    assert describe_few_arrangements([1, 0, 0], ["A"] * 3, None).startswith("too few women to say")
+
+
+def test_check_is_told_what_a_training_could_not_say():
+    def said(**settings):
+        return " ".join(describe_untestable(ValidationSettings(**settings), [0, 1] * 20, None, None))
+
+    assert "too few permutations to say" in said(permutations=19)
+    assert "none is made" in said(permutations=0)
+    assert "too few refits for a verdict" in said(bootstrap=99)
+    assert said() == said(permutations=99, bootstrap=100) == ""
 
 
 @pytest.mark.parametrize("observed", [None, float("nan"), 0.3])
@@ -133,7 +176,7 @@ def test_nothing_to_compare_is_said(observed):
     null = pd.DataFrame(both(pd.Series([], dtype=float)))
     verdict = compute_permutation_verdict(both(observed), null)
     plain = json.loads(json.dumps(verdict.as_dict(), allow_nan=False))
-    assert plain["skill"] == "none"
+    assert plain["skill"] == "not_assessed"
     assert plain["skill_test"]["p_value"] is None
     assert plain["skill_test"]["note"]
     assert plain["null"]["log_loss_reduction"]["reason"]

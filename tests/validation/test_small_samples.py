@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit, ndtri
 
 from poi_predict.validation import (
     Estimate,
+    assess_fixed,
     compute_affordable_parameters,
+    compute_brier,
     compute_expected_mape,
     compute_expected_shrinkage,
     compute_pooled_centres,
@@ -109,13 +112,61 @@ def test_pooling_of_metafor():
 
 def test_pooling_says_what_it_left_out():
     centres = [
-        Estimate(0.70, 0.6, 0.8, "DeLong"),
+        Estimate(0.70, 0.6, 0.8, "DeLong", standard_error=0.05),
         Estimate.not_estimable("DeLong", "no events"),
-        Estimate(1.0, 0.8, 1.0, "Newcombe"),
+        Estimate(0.5, None, None, "DeLong", "no interval from a single patient with the event"),
     ]
     pooled = compute_pooled_estimates(centres, scale="logit")
     assert (pooled.n_centres, pooled.n_excluded) == (1, 2)
     assert "two centres" in pooled.pooled.reason
+
+
+def test_pooling_takes_the_standard_error_and_not_the_width_of_a_t_interval():
+    """Six women a centre: a t interval read with the normal quantile would double the variance."""
+    rng = np.random.default_rng(4)
+    centres, values, errors = [], [], []
+    for shift in (-0.2, 0.0, 0.1, 0.3):
+        p = rng.uniform(0.2, 0.8, 6)
+        y = np.array([0, 1, 0, 1, 1, 0])
+        found = compute_brier(y, np.clip(p + shift, 0.05, 0.95))
+        centres.append(found)
+        squares = np.square(y - np.clip(p + shift, 0.05, 0.95))
+        values.append(squares.mean())
+        errors.append(squares.std(ddof=1) / np.sqrt(6))
+    assert [found.standard_error for found in centres] == pytest.approx(errors)
+    pooled, expected = compute_pooled_estimates(centres).pooled, compute_pooled_centres(values, errors).pooled
+    assert [pooled.estimate, pooled.ci_low, pooled.ci_high] == pytest.approx(
+        [expected.estimate, expected.ci_low, expected.ci_high]
+    )
+
+
+def test_a_centre_of_perfect_c_is_pooled_with_half_a_pair():
+    ranked, perfect = ([1, 0, 1, 0, 1, 0, 0], [0.7, 0.2, 0.4, 0.5, 0.6, 0.3, 0.1]), ([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1])
+    one = assess_fixed(*perfect)["c_statistic"]
+    assert (one.estimate, one.ci_high, one.smoothed) == (1.0, 1.0, 4.5 / 5)
+    # Hanley & McNeil (1982) at 0.9 with 2 and 2 women, by hand
+    q1, q2 = 0.9 / 1.1, 2 * 0.81 / 1.9
+    by_hand = (0.09 + (q1 - 0.81) * 0.5 + (q2 - 0.81) * 0.5 + (q1 - 0.81) * 0.5 + (q2 - 0.81) * 0.5) / 4
+    assert one.standard_error**2 == pytest.approx(by_hand, rel=0.02)
+    both = compute_pooled_estimates([assess_fixed(*ranked)["c_statistic"], one], scale="logit")
+    assert (both.n_centres, both.n_excluded) == (2, 0)
+    assert 11 / 12 > both.pooled.estimate > 0.88
+
+
+@pytest.mark.parametrize("c", [0.70, 0.85])
+def test_pooled_c_of_small_centres_is_not_pulled_down(c):
+    """Eight centres of 6 to 16 women: leaving out the perfect ones pooled 0.70 as 0.685, 0.85 as 0.81."""
+    rng = np.random.default_rng(11)
+    distance, pooled = np.sqrt(2) * ndtri(c), []
+    for _ in range(60):
+        centres = []
+        for _ in range(8):
+            y = (np.arange(rng.integers(6, 17)) % 3 == 0).astype(float)
+            centres.append(assess_fixed(y, expit(rng.normal(size=y.size) + distance * y))["c_statistic"])
+        found = compute_pooled_estimates(centres, scale="logit")
+        assert found.n_excluded == 0
+        pooled.append(found.pooled.estimate)
+    assert np.mean(pooled) == pytest.approx(c, abs=0.03)
 
 
 def test_two_centres_have_no_prediction_interval():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from poi_predict.validation import (
     compute_log_loss_reduction,
     compute_optimism,
     compute_resampled_metrics,
+    describe_few_refits,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def _cross_validated_metrics(development: Development, name: str, level: float) 
 
 
 def _prefixed(estimate: Estimate, plan: str) -> Estimate:
-    return Estimate(**{**estimate.as_dict(), "method": plan + estimate.method})  # type: ignore[arg-type]
+    return replace(estimate, method=plan + estimate.method)
 
 
 def _fixed(development: Development, name: str, level: float) -> dict[str, Estimate]:
@@ -169,8 +171,8 @@ def _warnings(development: Development) -> tuple[str, ...]:
     events = int(min(data.y_true.sum(), len(data.y_true) - data.y_true.sum()))
     if events < FEW_EVENTS:
         found.append(
-            f"Only {events} women are in the smaller outcome group. No model can be told from the prevalence with "
-            "so few; read every interval before any estimate."
+            f"Only {events} women are in the smaller outcome group. Hardly any model can be distinguished from the "
+            "overall rate with so few; read every interval before any estimate."
         )
     ladder = development.plan.ladder
     if ladder.overridden:
@@ -187,4 +189,7 @@ def _warnings(development: Development) -> tuple[str, ...]:
     failed = sum(reason is not None for reason in development.refits.failures)
     if failed:
         found.append(f"{failed} of {len(development.refits.plan)} bootstrap resamples could not be used.")
+    few = describe_few_refits(len(development.refits.plan) - failed)
+    if few:
+        found.append(f"Bootstrap: {few}.")
     return tuple(found)

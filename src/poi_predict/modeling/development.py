@@ -21,7 +21,7 @@ from poi_predict.modeling.evaluation import (
 from poi_predict.modeling.fitting import fit_model, predict_response
 from poi_predict.modeling.loop import Loop
 from poi_predict.modeling.null import NullPlan, compare_with_null
-from poi_predict.validation import PermutationVerdict
+from poi_predict.validation import PermutationVerdict, describe_few_arrangements, describe_few_permutations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -185,6 +185,13 @@ def develop_candidates(
 def _compare_with_null(
     plan: DevelopmentPlan, data: TrainingData, loop: Loop
 ) -> tuple[PermutationVerdict, pd.DataFrame]:
-    if plan.primary == "prevalence" or plan.null.n_permutations == 0 or not plan.folds.is_possible:
+    if plan.primary == "prevalence":
         return PermutationVerdict.without_model(), pd.DataFrame()
+    if not plan.folds.is_possible:
+        return PermutationVerdict.untested(plan.folds.note or "the cohort cannot be split"), pd.DataFrame()
+    untestable = describe_few_arrangements(data.y_true, plan.null.centre, data.patient)
+    if plan.null.n_permutations == 0:
+        untestable = describe_few_permutations(0)
+    if untestable is not None:
+        return PermutationVerdict.untested(untestable), pd.DataFrame()
     return compare_with_null(plan.candidates[plan.primary], data, plan.null, loop)

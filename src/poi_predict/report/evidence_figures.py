@@ -34,6 +34,8 @@ RUNG_WORDS = {
     "flexible": "Flexible learners",
 }
 _SHADE = "#c9d2d7"
+VISIBLE = 1e-6
+"""Spread below which a histogram shows rounding, not runs."""
 
 
 def plot_ladder(rungs: Sequence[Mapping[str, Any]], rung: str, n: int | None) -> Figure:
@@ -135,7 +137,7 @@ def plot_permutation_null(
 
 def _draw_null(axes: Axes, name: str, found: Mapping[str, Any], values: np.ndarray) -> None:
     words = describe_metric(name)
-    if values.size >= 10 and np.ptp(values) > 0:
+    if values.size >= 10 and np.ptp(values) > VISIBLE:
         low, high = np.quantile(values, [0.005, 0.995])
         axes.hist(np.clip(values, low, high), bins=min(24, max(8, values.size // 8)), color=_SHADE, edgecolor="white")
         top = axes.get_ylim()[1]

@@ -36,7 +36,7 @@ SKILL_WORDS = {
     "none": "No skill shown",
     "weak": "Weak evidence of skill",
     "shown": "Skill shown",
-    "not_assessed": "First figures, not yet tested against chance",
+    "not_assessed": "Not tested against chance",
 }
 SYNTHETIC_WORDS = "Made-up women. No real patient is described. Nothing here may guide the care of anyone."
 _MAX_FACTORS = 8

@@ -11,6 +11,7 @@ from poi_predict.modeling import CATALOG
 from poi_predict.report.borrowed_words import brand_banners, describe_contrast
 from poi_predict.report.content import PatientContent, Section
 from poi_predict.report.glossary import describe_level
+from poi_predict.report.skill_sections import as_sentence
 from poi_predict.report.tables import format_estimate
 from poi_predict.report.uncertain_factors import build_factor_section, write_in_sentence
 
@@ -109,8 +110,14 @@ def _performance(assessment: Mapping[str, Any]) -> str:
         return "It was never tried on women: it rests on published sums alone."
     c = assessment["candidates"][assessment["primary"]].get("c_statistic", {})
     found = format_estimate(c.get("estimate"), c.get("ci_low"), c.get("ci_high"), reason=c.get("reason"))
-    skill = "" if assessment["champion"] else " It was not shown to predict better than the prevalence."
-    return f"Cross-validated c-statistic of the model: {found}.{skill}"
+    return f"Cross-validated c-statistic of the model: {found}.{_skill(assessment)}"
+
+
+def _skill(assessment: Mapping[str, Any]) -> str:
+    if assessment.get("skill") == "not_assessed":
+        note = as_sentence(str((assessment.get("skill_test") or {}).get("note") or ""))
+        return f" It was not tested against chance. {note}".rstrip()
+    return "" if assessment["champion"] else " It was not shown to predict better than the overall rate."
 
 
 def _contrast_section(contrast: Mapping[str, Any]) -> Section:

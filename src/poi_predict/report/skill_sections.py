@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 RULE = "shown if p ≤ 0.01, weak if p ≤ 0.05, and in both the log loss must be below that of prevalence; otherwise none"
+CONSTANT = "the predictions are constant"
 OVERRIDDEN = (
     "LADDER OVERRIDDEN: this study asked for a model beyond what its number of women supports. "
     "Its figures are likely to be too good."
@@ -58,13 +59,25 @@ def describe_skill(assessment: Plain, model: str) -> str:
     outcomes shuffled among the women it did as well or better in 61 of 200 runs (p = 0.31). Use the prevalence.
     """
     test = assessment.get("skill_test") or {}
-    who = f"these {assessment['n_patients']} women with {assessment['events']} events"
-    p, runs = test.get("p_value"), test.get("n_permutations") or 0
+    note = str(test.get("note") or "")
+    if assessment["skill"] == "not_assessed":
+        return f"Not tested against chance. {as_sentence(note)}Nothing is said of skill.".strip()
+    if _is_constant(assessment):
+        return (
+            f"No skill: {model} gives every woman the same chance, since nothing that it learns from tells these women "
+            "apart. Quote the overall rate to every woman."
+        )
+    p = test.get("p_value")
     if is_missing(p) or p is None:
-        why = test.get("note") or (assessment.get("ladder") or {}).get("reason") or ""
+        why = note or (assessment.get("ladder") or {}).get("reason") or ""
         return (
             f"No skill shown: there is no model to test. {as_sentence(why)}Use the prevalence and its interval.".strip()
         )
+    return _describe_tested(assessment, model, float(p), test.get("n_permutations") or 0)
+
+
+def _describe_tested(assessment: Plain, model: str, p: float, runs: int) -> str:
+    who = f"these {assessment['n_patients']} women with {assessment['events']} events"
     as_good = max(0, round(p * (runs + 1)) - 1)
     chance = (
         f"With the outcomes shuffled among the women it did as well or better in {as_good} of {runs} runs "
@@ -85,6 +98,13 @@ def describe_skill(assessment: Plain, model: str) -> str:
             f"No skill shown: {who} cannot tell the predictions of {model} from chance. {chance}. Use the prevalence."
         )
     return f"No skill shown: {model} predicts no better than the prevalence in {who}. {chance}. Use the prevalence."
+
+
+def _is_constant(assessment: Plain) -> bool:
+    """Whether the primary model's predictions are the same for all women of every fold."""
+    figures = (assessment.get("candidates") or {}).get(assessment.get("primary")) or {}
+    reason = (figures.get("c_statistic") or {}).get("reason")
+    return reason is not None and str(reason).startswith(CONSTANT)
 
 
 def ladder_banner(assessment: Plain) -> tuple[str, ...]:

@@ -33,13 +33,17 @@ from .leakage import (
 )
 from .logistic import LogisticFits, fit_logistic_batch, predict_logistic_batch
 from .membership import MembershipSettings, compute_membership_c
-from .optimism import OptimismResult, compute_brier_632_plus, compute_optimism
+from .optimism import OptimismResult, compute_brier_632_plus, compute_optimism, describe_few_refits
 from .overall import compute_brier, compute_log_loss, compute_scaled_brier
 from .permutation import (
     NullDistribution,
     PermutationVerdict,
     PermutedOutcome,
     compute_permutation_verdict,
+    count_arrangements,
+    describe_few_arrangements,
+    describe_few_permutations,
+    describe_untestable,
     permute_outcome,
 )
 from .pooling import PooledCentres, compute_pooled_centres, compute_pooled_estimates
@@ -156,9 +160,14 @@ __all__ = [
     "compute_sample_size_for_mape",
     "compute_scaled_brier",
     "compute_subgroups",
+    "count_arrangements",
     "count_failures",
     "count_split_overlap",
     "cut_at",
+    "describe_few_arrangements",
+    "describe_few_permutations",
+    "describe_few_refits",
+    "describe_untestable",
     "find_duplicate_rows",
     "fit_logistic_batch",
     "make_bootstrap",

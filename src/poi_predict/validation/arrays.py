@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 
 __all__ = [
+    "LEAST_PROBABILITY",
     "FloatArray",
     "IntArray",
     "PredictedOutcomes",
@@ -21,11 +23,19 @@ __all__ = [
     "check_predicted_outcomes",
     "check_probability",
     "check_weight",
+    "compute_log_odds",
+    "merge_rounding",
     "sum_by_patient",
 ]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+LEAST_PROBABILITY = 1e-6
+"""Bound of log-odds: a probability of exactly 0 or 1 is taken as a millionth away from it."""
+
+ROUNDING = 1e-12
+"""Predictions closer than this are the same prediction, computed twice."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +90,19 @@ class PredictedOutcomes:
             return f"all of the {self.y.size} rows have the event"
         return None
 
-    def extreme_reason(self) -> str | None:
-        """Return why log-odds are not finite, else None."""
-        n_extreme = int(((self.p <= 0.0) | (self.p >= 1.0)).any(axis=1).sum())
-        if n_extreme:
-            return f"{n_extreme} of {self.y.size} rows have a prediction of exactly 0 or 1: infinite log-odds"
-        return None
+    @property
+    def log_odds(self) -> FloatArray:
+        """Log-odds of the predictions, of shape (n, repeats), kept within those of a millionth."""
+        return compute_log_odds(self.p)
+
+    @property
+    def clip_note(self) -> str:
+        """What a method must say of predictions moved to the bound of log-odds; nothing where none was."""
+        is_moved = (self.p < LEAST_PROBABILITY) | (self.p > 1.0 - LEAST_PROBABILITY)
+        n_moved = int(is_moved.any(axis=1).sum())
+        if not n_moved:
+            return ""
+        return f", predictions nearer to 0 or 1 than a millionth taken as that ({n_moved} of {self.y.size} rows)"
 
     def lone_patient_reason(self) -> str | None:
         """Return why an interval would rest on one patient, else None."""
@@ -124,7 +141,33 @@ def check_probability(p: ArrayLike, n: int, name: str = "p_response") -> FloatAr
     n_wrong = int((~((matrix >= 0.0) & (matrix <= 1.0))).sum())
     if n_wrong:
         raise ValueError(f"{name} must lie between 0 and 1; {n_wrong} of {matrix.size} values do not")
-    return matrix
+    return merge_rounding(matrix)
+
+
+def merge_rounding(values: FloatArray) -> FloatArray:
+    """Make predictions equal that differ by rounding only, so that it ranks no one.
+
+    Examples
+    --------
+    >>> merge_rounding(np.array([0.3, 0.1 + 0.2, 0.4])).tolist()
+    [0.3, 0.3, 0.4]
+    """
+    found, place = np.unique(values, return_inverse=True)
+    is_new = np.concatenate([[True], np.diff(found) > ROUNDING * found[1:]])
+    merged: FloatArray = found[is_new][np.cumsum(is_new) - 1][place].reshape(values.shape)
+    return merged
+
+
+def compute_log_odds(p: FloatArray) -> FloatArray:
+    """Log-odds of probabilities, kept within those of a millionth.
+
+    Examples
+    --------
+    >>> compute_log_odds(np.array([0.0, 0.5])).round(1).tolist()
+    [-13.8, 0.0]
+    """
+    log_odds: FloatArray = logit(np.clip(p, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY))
+    return log_odds
 
 
 def check_weight(weight: ArrayLike | None, n: int) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import check_outcome
+from .arrays import check_outcome, merge_rounding
 from .calibration import (
     compute_calibration_in_the_large,
     compute_calibration_slope,
@@ -121,7 +121,7 @@ def assess_cross_validated(
         return {name: Estimate.not_estimable("cross-validation", reason, level) for name in METRICS}
     c_statistic = compute_c_statistic_within_folds(y, p, fold_matrix, weight, patient, level)
     others = _assess_probabilities(y, p, weight, patient, level)
-    if _is_constant_within_folds(p, np.asarray(fold_matrix)):
+    if _is_constant_within_folds(merge_rounding(p), np.asarray(fold_matrix)):
         method = others["calibration_slope"].method
         others["calibration_slope"] = Estimate.not_estimable(method, CONSTANT_IN_FOLDS, level)
     return {"c_statistic": c_statistic, **others}

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import expit
 
-from .arrays import FloatArray, PredictedOutcomes, check_predicted_outcomes
+from .arrays import FloatArray, PredictedOutcomes, check_predicted_outcomes, compute_log_odds
 from .estimate import Estimate
 from .intervals import compute_t_quantile
 from .logistic import fit_logistic_designs
+from .optimism import describe_few_refits
 from .recalibration import compute_jackknife, find_slope_failure
 
 if TYPE_CHECKING:
@@ -131,12 +132,12 @@ def compute_calibration_curve(
     if reason := _find_failure(sample):
         return CalibrationCurve(None, empty, reason, level)
     basis = _choose_basis(sample)
-    design = basis.evaluate(logit(sample.p[:, 0]))
+    design = basis.evaluate(sample.log_odds[:, 0])
     fits = fit_logistic_designs(design, sample.y, sample.weight[np.newaxis])
     if not fits.is_estimable[0]:
         return CalibrationCurve(None, empty, "the calibration model did not converge", level)
     grid = np.linspace(sample.p.min(), sample.p.max(), n_points)
-    at_grid = basis.evaluate(logit(grid))
+    at_grid = basis.evaluate(compute_log_odds(grid))
     eta = at_grid @ fits.coefficients[0]
     half, reason = _compute_band(design, sample, fits.coefficients, at_grid, level)
     frame = pd.DataFrame(
@@ -157,13 +158,13 @@ def _stack_repeats(sample: PredictedOutcomes) -> PredictedOutcomes:
 
 
 def _find_failure(sample: PredictedOutcomes) -> str | None:
-    return sample.one_class_reason() or sample.extreme_reason() or find_slope_failure(sample)
+    return sample.one_class_reason() or find_slope_failure(sample)
 
 
 def _choose_basis(sample: PredictedOutcomes) -> _Basis:
     if min(sample.n_event_patients, sample.n_event_free_patients) < SPLINE_NEEDS:
         return _Basis(())
-    log_odds = logit(sample.p[:, 0])
+    log_odds = sample.log_odds[:, 0]
     knots = _pick_quantiles(log_odds, sample.weight)
     if np.min(np.diff(knots)) <= 0.05 * np.ptp(log_odds):
         return _Basis(())
@@ -233,7 +234,7 @@ def compute_calibration_errors(
     sample = _stack_repeats(check_predicted_outcomes(y_true, p_response, weight, patient))
     if reason := _find_failure(sample):
         return {k: Estimate.not_estimable(label, reason, level) for k, label in ERROR_LABELS.items()}
-    design = _choose_basis(sample).evaluate(logit(sample.p[:, 0]))
+    design = _choose_basis(sample).evaluate(sample.log_odds[:, 0])
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(sample.n_patients, np.full(sample.n_patients, 1.0 / sample.n_patients), n_resamples)
     weights = np.vstack([sample.weight, drawn[:, sample.patient] * sample.weight])
@@ -279,7 +280,7 @@ def _summarise_errors(errors: FloatArray, weights: FloatArray) -> dict[str, Floa
 def _build_error_estimate(values: FloatArray, method: str, level: float) -> Estimate:
     """First value is the estimate, the others are its bootstrap distribution."""
     estimate, resampled = float(values[0]), values[1:]
-    if resampled.size < 20:
-        return Estimate(estimate, None, None, method, "too few usable resamples for an interval", level)
+    if few := describe_few_refits(resampled.size):
+        return Estimate(estimate, None, None, method, few, level)
     low, high = np.quantile(resampled, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Estimate(estimate, float(low), float(high), method, level=level)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import check_predicted_outcomes
+from .arrays import LEAST_PROBABILITY, check_predicted_outcomes
 from .intervals import build_estimate, compute_mean_influence
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 __all__ = ["compute_log_loss_reduction"]
-
-LEAST_PROBABILITY = 1e-6
 
 
 def compute_log_loss_reduction(

@@ -140,22 +140,31 @@ def _build_c_estimate(
 ) -> Estimate:
     quantile = compute_normal_quantile(level)
     if value in {0.0, 1.0}:
-        low, high = _compute_newcombe_interval(value, sample.n_event_patients, sample.n_event_free_patients, quantile)
-        return Estimate(value, low, high, "c-statistic, Newcombe interval (perfect separation)", level=level)
+        m, n = sample.n_event_patients, sample.n_event_free_patients
+        low, high = _compute_newcombe_interval(value, m, n, quantile)
+        method = "c-statistic, Newcombe interval (perfect separation)"
+        smoothed = (value * m * n + 0.5) / (m * n + 1.0)
+        standard_error = float(np.sqrt(_compute_hanley_mcneil_variance(smoothed, m, n)))
+        return Estimate(value, low, high, method, level=level, standard_error=standard_error, smoothed=smoothed)
     if standard_error <= 1e-12:
         reason = "the placements do not vary, so there is no interval"
         return Estimate(value, None, None, method, reason, level)
     low, high = build_interval(value, standard_error, quantile, "identity" if scale == "plain" else "logit")
-    return Estimate(value, max(low, 0.0), min(high, 1.0), method, level=level)
+    return Estimate(value, max(low, 0.0), min(high, 1.0), method, level=level, standard_error=standard_error)
+
+
+def _compute_hanley_mcneil_variance(theta: float, m: int, n: int) -> float:
+    """Variance of a c-statistic of `theta` from m and n women by the exponential model of Hanley & McNeil."""
+    extra = (m + n) / 2.0 - 1.0
+    spread = 1.0 + extra * ((1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta))
+    return theta * (1.0 - theta) * spread / (m * n)
 
 
 def _compute_newcombe_interval(value: float, m: int, n: int, quantile: float) -> tuple[float, float]:
     """Score-like interval from the exponential model of Hanley & McNeil; proper at 0 and 1."""
-    extra = (m + n) / 2.0 - 1.0
 
     def compute_excess(theta: float) -> float:
-        spread = 1.0 + extra * ((1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta))
-        return (value - theta) ** 2 - quantile**2 * theta * (1.0 - theta) * spread / (m * n)
+        return (value - theta) ** 2 - quantile**2 * _compute_hanley_mcneil_variance(theta, m, n)
 
     if value == 1.0:
         return float(brentq(compute_excess, 0.0, 1.0 - 1e-12)), 1.0

@@ -28,6 +28,11 @@ class Estimate:
         Why the estimate or its interval is missing; required then, and only then.
     level : float
         Confidence level of the interval.
+    standard_error : float or None
+        On the scale of the estimate; None where the interval was not made from one.
+    smoothed : float or None
+        The estimate with a continuity correction, where it stands at a limit at which its standard error is zero
+        (a c-statistic of exactly 1); `standard_error` is then that of the corrected value. Pooling uses it.
 
     Raises
     ------
@@ -48,6 +53,8 @@ class Estimate:
     method: str
     reason: str | None = None
     level: float = 0.95
+    standard_error: float | None = None
+    smoothed: float | None = None
 
     def __post_init__(self) -> None:
         if (self.ci_low is None) != (self.ci_high is None):

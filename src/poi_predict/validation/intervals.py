@@ -111,4 +111,5 @@ def build_estimate(
         return Estimate(value, None, None, method, NO_VARIATION, level)
     quantile = compute_t_quantile(level, sample.n_patients - 1)
     low, high = build_interval(value, standard_error, quantile, scale)
-    return Estimate(value, max(low, bounds[0]), min(high, bounds[1]), method, level=level)
+    low, high = max(low, bounds[0]), min(high, bounds[1])
+    return Estimate(value, low, high, method, level=level, standard_error=standard_error)

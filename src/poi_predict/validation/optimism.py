@@ -24,13 +24,26 @@ if TYPE_CHECKING:
 
     from .arrays import FloatArray, PredictedOutcomes
 
-__all__ = ["OptimismResult", "compute_brier_632_plus", "compute_optimism"]
+__all__ = ["OptimismResult", "compute_brier_632_plus", "compute_optimism", "describe_few_refits"]
 
-FEWEST_FOR_INTERVAL = 20
-"""Resamples below which percentiles at the ends are not worth printing."""
+FEWEST_FOR_INTERVAL = 100
+"""Refits below which the ends of a 95 % interval rest on the one or two most extreme of them."""
 
 SAME = 1e-6
 """Differences between resamples that are rounding, not sampling."""
+
+
+def describe_few_refits(n_refits: int) -> str | None:
+    """Say that so many refits can tell nothing; None where they can.
+
+    Examples
+    --------
+    >>> describe_few_refits(20)
+    'too few refits for a verdict: 20, and no fewer than 100 give an interval'
+    """
+    if n_refits >= FEWEST_FOR_INTERVAL:
+        return None
+    return f"too few refits for a verdict: {n_refits}, and no fewer than {FEWEST_FOR_INTERVAL} give an interval"
 
 
 @dataclass(frozen=True)
@@ -143,8 +156,7 @@ def _shift_interval(
 ) -> Estimate:
     value = min(max(apparent - optimism, bounds[0]), bounds[1])
     if learnt.size < FEWEST_FOR_INTERVAL:
-        reason = f"{learnt.size} usable resamples; percentiles need {FEWEST_FOR_INTERVAL}"
-        return Estimate(value, None, None, method, reason, level)
+        return Estimate(value, None, None, method, describe_few_refits(learnt.size), level)
     if np.ptp(learnt) <= SAME:
         reason = "the metric is the same in every resample, so it has no interval"
         return Estimate(value, None, None, method, reason, level)

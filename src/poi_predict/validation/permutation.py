@@ -1,4 +1,4 @@
-"""Is there anything to find? The whole pipeline on outcomes that belong to nobody in particular.
+"""Permutation test of the whole modelling pipeline.
 
 Outcomes are shuffled between women of the same centre and the *whole* development is repeated: folds,
 pooling of levels, imputation, penalty, model. What it reports then is what it reports when there is nothing
@@ -8,6 +8,7 @@ to find; a skill is believed only if it stands out from that (Ojala & Garriga 20
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .arrays import FloatArray, IntArray, check_outcome, check_patient, check_weight
+from .optimism import describe_few_refits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,26 +24,34 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from .settings import ValidationSettings
+
 __all__ = [
     "NullDistribution",
     "PermutationVerdict",
     "PermutedOutcome",
     "Skill",
     "compute_permutation_verdict",
+    "count_arrangements",
+    "describe_few_arrangements",
+    "describe_few_permutations",
+    "describe_untestable",
     "permute_outcome",
 ]
 
-Skill = Literal["none", "weak", "shown"]
+Skill = Literal["none", "weak", "shown", "not_assessed"]
 
 SKILL_METRIC, GAIN = "c_statistic", "log_loss_reduction"
 SHOWN_UP_TO, WEAK_UP_TO = 0.01, 0.05
 FEWEST_FOR_SHOWN = math.ceil(1.0 / SHOWN_UP_TO) - 1
-"""99: with fewer permutations no p-value can be as small as 0.01."""
+"""99: with fewer permutations no p-value can be as small as 0.01, so that nothing is said of skill."""
 
 GOOD_DIRECTION: Mapping[str, int] = MappingProxyType(
     {"c_statistic": 1, "brier": -1, "log_loss": -1, "log_loss_reduction": 1, "calibration_slope": 1}
 )
 """Sign that makes larger better. Without skill the slope is about zero, so that evidence of skill is a large one."""
+
+LARGEST_LOG = 700.0
 
 RULE = (
     "one-sided permutation test of the cross-validated c-statistic, outcomes shuffled within centre: "
@@ -124,18 +134,117 @@ def permute_outcome(
     """
     y = check_outcome(y_true)
     w = check_weight(weight, y.size)
-    codes = check_patient(patient, y.size)
-    centres = np.zeros(y.size, dtype=np.intp) if centre is None else _check_centre(centre, y.size)
-    rows_of = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    strata: dict[tuple[int, ...], list[int]] = {}
-    for woman, rows in enumerate(rows_of):
-        strata.setdefault(tuple(centres[rows].tolist()), []).append(woman)
+    strata = _group_women(y.size, centre, patient)
     source = np.arange(y.size, dtype=np.intp)
-    for women in strata.values():
-        for taker, giver in zip(women, rng.permutation(women), strict=True):
-            source[rows_of[taker]] = rows_of[giver]
-    n_fixed = sum(len(women) == 1 for women in strata.values())
+    for women in strata:
+        for taker, giver in zip(women, rng.permutation(len(women)), strict=True):
+            source[taker] = women[giver]
+    n_fixed = sum(len(women) == 1 for women in strata)
     return PermutedOutcome(source, y[source], w[source], n_fixed)
+
+
+def count_arrangements(y_true: ArrayLike, centre: ArrayLike | None = None, patient: ArrayLike | None = None) -> float:
+    """Count the different outcomes that shuffling between women of the same centre can give.
+
+    No p-value of the permutation test can be smaller than one over this number, however many permutations are
+    made.
+
+    Parameters
+    ----------
+    y_true, centre, patient : arrays of shape (n,)
+        As for `permute_outcome`.
+
+    Returns
+    -------
+    float
+        Infinite where it is too large to be written.
+
+    Examples
+    --------
+    One of three women in Basel and two of four in Lyon respond: 3 × 6. With a centre for each woman nothing moves.
+
+    >>> y = [1, 0, 0, 1, 1, 0, 0]
+    >>> count_arrangements(y, ["Basel"] * 3 + ["Lyon"] * 4)
+    18.0
+    >>> count_arrangements(y, list("ABCDEFG"))
+    1.0
+    """
+    y = check_outcome(y_true)
+    logs = 0.0
+    for women in _group_women(y.size, centre, patient):
+        outcomes = Counter(tuple(y[rows].tolist()) for rows in women)
+        logs += math.lgamma(len(women) + 1) - sum(math.lgamma(count + 1) for count in outcomes.values())
+    return float(round(math.exp(logs))) if logs < LARGEST_LOG else math.inf
+
+
+def describe_few_permutations(n_permutations: int) -> str | None:
+    """Say that so many permutations can tell nothing; None where they can.
+
+    Examples
+    --------
+    >>> describe_few_permutations(19)
+    'too few permutations to say: 19 are made, and no fewer than 99 can tell skill from chance'
+    >>> describe_few_permutations(199)
+    """
+    if n_permutations >= FEWEST_FOR_SHOWN:
+        return None
+    made = "none is made" if n_permutations == 0 else f"{n_permutations} are made"
+    return f"too few permutations to say: {made}, and no fewer than {FEWEST_FOR_SHOWN} can tell skill from chance"
+
+
+def describe_few_arrangements(y_true: ArrayLike, centre: ArrayLike | None, patient: ArrayLike | None) -> str | None:
+    """Say why shuffling these outcomes can show nothing, whatever the model; None where it can.
+
+    Examples
+    --------
+    >>> print(describe_few_arrangements([1, 0] * 15, [f"C{i}" for i in range(30)], None))
+    shuffling within so small centres cannot show anything: the outcomes of these 30 women can be arranged in only 1 way
+    without moving one to another centre, and 100 are needed. If these are not centres of treatment, leave the column
+    out (columns.centre = ""), and outcomes are shuffled among all women
+    >>> print(describe_few_arrangements([1, 1, 0, 0, 0], None, None))
+    too few women to say: the outcomes of these 5 women can be arranged in only 10 ways, and 100 are needed
+    """
+    arrangements = count_arrangements(y_true, centre, patient)
+    if arrangements > FEWEST_FOR_SHOWN:
+        return None
+    women = np.unique(check_patient(patient, np.size(y_true))).size
+    ways = f"the outcomes of these {women} women can be arranged in only {arrangements:.0f} way"
+    ways += "" if arrangements == 1 else "s"
+    needed = f"and {FEWEST_FOR_SHOWN + 1} are needed"
+    if centre is None or count_arrangements(y_true, None, patient) <= FEWEST_FOR_SHOWN:
+        return f"too few women to say: {ways}, {needed}"
+    return (
+        f"shuffling within so small centres cannot show anything: {ways} without moving one to another centre, "
+        f'{needed}. If these are not centres of treatment, leave the column out (columns.centre = ""), and outcomes '
+        "are shuffled among all women"
+    )
+
+
+def describe_untestable(
+    settings: ValidationSettings, y_true: ArrayLike, centre: ArrayLike | None, patient: ArrayLike | None
+) -> tuple[str, ...]:
+    """List what a training could not say of these outcomes with these settings; nothing where it can say all.
+
+    Examples
+    --------
+    >>> from poi_predict.validation import ValidationSettings
+    >>> describe_untestable(ValidationSettings(bootstrap=20), [1, 0] * 20, None, None)
+    ('Bootstrap: too few refits for a verdict: 20, and no fewer than 100 give an interval.',)
+    """
+    skill = (describe_few_permutations(settings.permutations), describe_few_arrangements(y_true, centre, patient))
+    refits = describe_few_refits(settings.bootstrap)
+    return (*(f"Skill: {reason}." for reason in skill if reason), *((f"Bootstrap: {refits}.",) if refits else ()))
+
+
+def _group_women(n: int, centre: ArrayLike | None, patient: ArrayLike | None) -> list[list[IntArray]]:
+    """Rows of each woman, grouped by those who may exchange outcomes: same centres, as many courses."""
+    codes = check_patient(patient, n)
+    centres = np.zeros(n, dtype=np.intp) if centre is None else _check_centre(centre, n)
+    rows_of = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    strata: dict[tuple[int, ...], list[IntArray]] = {}
+    for rows in rows_of:
+        strata.setdefault(tuple(centres[rows].tolist()), []).append(rows)
+    return list(strata.values())
 
 
 def _check_centre(centre: ArrayLike, n: int) -> IntArray:
@@ -184,7 +293,8 @@ class PermutationVerdict:
 
     Attributes
     ----------
-    skill : {"none", "weak", "shown"}
+    skill : {"none", "weak", "shown", "not_assessed"}
+        "not_assessed" where no test was made, or none that could show anything.
     p_value, observed : float or None
         Of the cross-validated c-statistic.
     n_permutations : int
@@ -205,6 +315,11 @@ class PermutationVerdict:
     def without_model(cls) -> PermutationVerdict:
         """Return the verdict at the prevalence rung: no skill, by construction."""
         return cls("none", None, None, 0, MappingProxyType({}), NO_MODEL)
+
+    @classmethod
+    def untested(cls, reason: str) -> PermutationVerdict:
+        """Return the verdict of a model that was not tested, and why."""
+        return cls("not_assessed", None, None, 0, MappingProxyType({}), reason)
 
     def as_dict(self) -> dict[str, Any]:
         """Return ``skill``, ``skill_test`` and ``null`` as they stand in `assessment.json`."""
@@ -241,9 +356,9 @@ def compute_permutation_verdict(observed: Mapping[str, float | None], null: pd.D
     -------
     PermutationVerdict
         *Error rate*: where the predictors know nothing of the outcome beyond the centre, "shown" has probability
-        at most 0.01 and "shown or weak" at most 0.05, exactly, for any number of permutations (0.01 needs 99 of
-        them); the demand that the log loss be below that of prevalence only lowers it: a model that ranks women but
-        whose probabilities do harm has no skill worth having. That a model helps to rank centres is no
+        at most 0.01 and "shown or weak" at most 0.05, exactly, for any number of permutations; fewer than 99 are
+        "not_assessed". The demand that the log loss be below that of prevalence only lowers it: a model that ranks
+        women but whose probabilities do harm has no skill worth having. That a model helps to rank centres is no
         skill by this test.
 
     Raises
@@ -276,7 +391,7 @@ def compute_permutation_verdict(observed: Mapping[str, float | None], null: pd.D
     }
     test = found[SKILL_METRIC]
     return PermutationVerdict(
-        skill=_judge(test, found[GAIN]),
+        skill=_judge(test, found[GAIN]) if len(null) >= FEWEST_FOR_SHOWN else "not_assessed",
         p_value=test.p_value,
         observed=test.observed,
         n_permutations=len(null),
@@ -307,12 +422,9 @@ def _judge(test: NullDistribution, gain: NullDistribution) -> Skill:
 
 
 def _describe_limits(test: NullDistribution, n_permutations: int) -> str | None:
-    notes = [f"{test.reason}, so no skill is shown"] if test.reason else []
-    if n_permutations < FEWEST_FOR_SHOWN:
-        notes.append(
-            f"{n_permutations} permutations cannot show skill, whatever the model: p ≤ {SHOWN_UP_TO} "
-            f"needs at least {FEWEST_FOR_SHOWN}"
-        )
+    notes = [f"{test.reason}, so no skill is shown"] if test.reason and n_permutations else []
+    if few := describe_few_permutations(n_permutations):
+        notes.append(few)
     if test.n_missing:
         notes.append(f"{test.n_missing} of {n_permutations} permutations failed and count as good as the observed")
     return "; ".join(notes) or None

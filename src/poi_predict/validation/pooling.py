@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 from .estimate import Estimate
-from .intervals import Scale, compute_normal_quantile, compute_t_quantile
+from .intervals import Scale, compute_t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class PooledCentres:
     i2 : float or None
         Share of the variation between centres that is not sampling error.
     n_centres, n_excluded : int
-        Centres pooled, and centres without an estimate or interval.
+        Centres pooled, and centres without an estimate or standard error.
     """
 
     pooled: Estimate
@@ -54,22 +54,27 @@ class PooledCentres:
 def compute_pooled_estimates(
     estimates: Sequence[Estimate], scale: Scale = "identity", level: float = 0.95
 ) -> PooledCentres:
-    """Pool the `Estimate` of each centre, its standard error read back from its interval.
+    """Pool the `Estimate` of each centre by the standard error that it carries.
 
     Parameters
     ----------
     estimates : sequence of Estimate
-        One for each centre. Those without an interval carry no weight; they are excluded and counted.
+        One for each centre. Those without a standard error carry no weight; they are excluded and counted. A
+        c-statistic of exactly 0 or 1 enters with half a pair added on either side and the standard error of
+        Hanley & McNeil there (Newcombe 2006, doi:10.1002/sim.2324): leaving such centres out would pool the worse
+        ones only.
     scale : {"identity", "log", "logit"}
         Scale of pooling: logit for a c-statistic, log for O:E (Debray et al. 2017, doi:10.1136/bmj.i6460),
         identity for calibration intercept and slope.
 
     Examples
     --------
-    >>> centres = [Estimate(c, c - 0.1, c + 0.1, "DeLong") for c in (0.66, 0.70, 0.74, 0.69)]
+    >>> centres = [
+    ...     Estimate(c, c - 0.1, c + 0.1, "DeLong", standard_error=0.05) for c in (0.66, 0.70, 0.74, 0.69)
+    ... ]
     >>> pooled = compute_pooled_estimates(centres, scale="logit")
     >>> print(pooled.pooled)
-    0.69 (0.60–0.77)
+    0.70 (0.61–0.77)
     """
     usable = [_read_scaled(estimate, scale) for estimate in estimates]
     pairs = [pair for pair in usable if pair is not None]
@@ -119,22 +124,15 @@ def compute_pooled_centres(
 
 def _read_scaled(estimate: Estimate, scale: Scale) -> tuple[float, float] | None:
     """Value and standard error on the scale of pooling, None when they do not exist there."""
-    if estimate.estimate is None or estimate.ci_low is None or estimate.ci_high is None:
+    value = estimate.estimate if estimate.smoothed is None else estimate.smoothed
+    error = estimate.standard_error
+    if value is None or error is None or error <= 0.0:
         return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value, low, high = (
-            _transform(number, scale) for number in (estimate.estimate, estimate.ci_low, estimate.ci_high)
-        )
-    error = (high - low) / (2.0 * compute_normal_quantile(estimate.level))
-    if not math.isfinite(value) or not math.isfinite(error) or error <= 0.0:
-        return None
-    return value, error
-
-
-def _transform(value: float, scale: Scale) -> float:
     if scale == "logit":
-        return float(logit(value))
-    return float(np.log(value)) if scale == "log" else value
+        return (float(logit(value)), error / (value * (1.0 - value))) if 0.0 < value < 1.0 else None
+    if scale == "log":
+        return (math.log(value), error / value) if value > 0.0 else None
+    return value, error
 
 
 def _transform_back(value: float, scale: Scale) -> float:
@@ -146,7 +144,7 @@ def _transform_back(value: float, scale: Scale) -> float:
 def _pool(values: FloatArray, errors: FloatArray, scale: Scale, level: float, n_excluded: int) -> PooledCentres:
     k = values.size
     if k < 2:
-        reason = f"pooling needs two centres with an interval; there {'is' if k == 1 else 'are'} {k}"
+        reason = f"pooling needs two centres with a standard error; there {'is' if k == 1 else 'are'} {k}"
         nothing = Estimate.not_estimable(METHOD, reason, level)
         return PooledCentres(nothing, nothing, None, None, k, n_excluded)
     variances = np.square(errors)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from .arrays import FloatArray, PredictedOutcomes, sum_by_patient
 from .estimate import Estimate
@@ -56,12 +56,12 @@ def fit_recalibration(sample: PredictedOutcomes, *, with_slope: bool) -> Coeffic
         (calibration-in-the-large) is estimated.
     """
     none = np.empty((0, 0))
-    failure = sample.one_class_reason() or sample.extreme_reason()
+    failure = sample.one_class_reason()
     if failure is None and with_slope:
         failure = find_slope_failure(sample)
     if failure is not None:
         return CoefficientFits(none, failure=failure)
-    log_odds = logit(sample.p.T)
+    log_odds = np.ascontiguousarray(sample.log_odds.T)
     ones = np.ones_like(log_odds)
     design = np.stack([ones, log_odds], axis=2) if with_slope else ones[:, :, np.newaxis]
     offset = np.zeros_like(log_odds) if with_slope else log_odds
@@ -78,9 +78,10 @@ def fit_recalibration(sample: PredictedOutcomes, *, with_slope: bool) -> Coeffic
 
 def find_slope_failure(sample: PredictedOutcomes) -> str | None:
     """Exact conditions for the slope to have no maximum-likelihood estimate (one covariate)."""
-    events, others = sample.p[sample.is_event], sample.p[~sample.is_event]
-    repeats = sample.p.shape[1]
-    n_constant = int((np.ptp(sample.p, axis=0) == 0.0).sum())
+    log_odds = sample.log_odds
+    events, others = log_odds[sample.is_event], log_odds[~sample.is_event]
+    repeats = log_odds.shape[1]
+    n_constant = int((np.ptp(log_odds, axis=0) == 0.0).sum())
     if n_constant:
         return "the predictions are constant" + _in_repeats(n_constant, repeats)
     overlap = (others.max(axis=0) > events.min(axis=0)) & (events.max(axis=0) > others.min(axis=0))
@@ -129,6 +130,7 @@ def build_coefficient_estimate(
     fits: CoefficientFits, index: int, sample: PredictedOutcomes, method: str, level: float
 ) -> Estimate:
     """Mean over repeats of one coefficient, with its jackknife t interval."""
+    method += sample.clip_note
     if fits.failure is not None:
         return Estimate.not_estimable(method, fits.failure, level)
     value = float(fits.coefficients[:, index].mean())
@@ -136,5 +138,6 @@ def build_coefficient_estimate(
         return Estimate(value, None, None, method, fits.reason, level)
     groups, k = sample.n_patients, fits.coefficients.shape[1]
     squares = np.square(fits.deviations[:, :, index].mean(axis=1)).sum()
-    half = compute_t_quantile(level, max(groups - k, 1)) * float(np.sqrt((groups - 1) / groups * squares))
-    return Estimate(value, value - half, value + half, method, level=level)
+    standard_error = float(np.sqrt((groups - 1) / groups * squares))
+    half = compute_t_quantile(level, max(groups - k, 1)) * standard_error
+    return Estimate(value, value - half, value + half, method, level=level, standard_error=standard_error)

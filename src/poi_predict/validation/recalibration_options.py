@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from .arrays import check_predicted_outcomes
 from .assessment import METRICS, assess_fixed
@@ -194,7 +194,7 @@ def _judge(
     level: float,
 ) -> RecalibrationOption:
     """Assess the recalibrated predictions, apparent and corrected for the optimism of the step."""
-    log_odds = logit(sample.p[:, 0])
+    log_odds = sample.log_odds[:, 0]
     intercept, slope = option.coefficients
     p_after = expit(intercept + slope * log_odds)
     apparent = assess_fixed(sample.y, p_after, sample.weight, sample.patient, level)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
-from .arrays import check_outcome, check_probability
+from .arrays import check_outcome, check_probability, compute_log_odds
 from .discrimination import compute_share_below
 from .logistic import fit_logistic_designs
 
@@ -99,12 +98,11 @@ def _fit_coefficients(
     y: FloatArray, p: FloatArray, weight: FloatArray, usable: np.ndarray, *, with_slope: bool
 ) -> FloatArray:
     """Last recalibration coefficient of each refit; NaN where it has no maximum-likelihood estimate."""
-    extreme = (((p <= 0.0) | (p >= 1.0)) & (weight > 0.0)).any(axis=1)
-    fitted = np.flatnonzero(usable & ~extreme)
+    fitted = np.flatnonzero(usable)
     values = np.full(p.shape[0], np.nan)
     if fitted.size == 0:
         return values
-    log_odds = logit(np.where(weight[fitted] > 0.0, p[fitted], 0.5))
+    log_odds = compute_log_odds(p[fitted])
     ones = np.ones_like(log_odds)
     design = np.stack([ones, log_odds], axis=2) if with_slope else ones[:, :, np.newaxis]
     fits = fit_logistic_designs(design, y, weight[fitted], None if with_slope else log_odds)
