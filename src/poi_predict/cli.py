@@ -191,6 +191,21 @@ def explain(
 
 
 @app.command()
+def audit(
+    model: Annotated[Path, typer.Option("--model", "-m", help="A bundle folder.")],
+    cohort: Annotated[Path, typer.Option("--cohort", "-c", help="The table that the model was trained on.")],
+) -> None:
+    """Attack a stored model and say which women of its training could be read from it; exit 2 if any can."""
+    from poi_predict.audit import audit_bundle as run  # noqa: PLC0415
+
+    found = run(model, cohort)
+    for line in found.lines():
+        _say(line)
+    if not found.is_held:
+        raise typer.Exit(EXIT_INPUT)
+
+
+@app.command()
 def regimens(
     model: ModelOption,
     cohort: CohortOption,

@@ -1,30 +1,37 @@
 """How little is told of few women: the one place for the rule on small groups, and on how sums are rounded.
 
 A figure that a woman could be read from is of fewer than `least` women, or changes visibly when she is left out. So
-nothing is told of fewer than `least` women, and every stored sum is rounded to a step that is larger than what one
-woman changes it by, and smaller than its own sampling error:
+nothing is told of fewer than `least` women, and every stored sum is blurred by more than one woman changes it by, and
+by less than its own sampling error:
 
-* a mean to steps of at least ``least / n`` standard deviations (one woman changes it by about ``1 / n``);
-* a variance to relative steps of ``least / n``;
-* a correlation to steps of at least ``2 sqrt(k) / n`` for k columns: many correlations together say more of one woman
-  than each of them does, and the change that she makes to all of them would else stand out of the rounding;
-* a count to multiples of `least`.
+* a mean by noise of ``least / (2 n)`` standard deviations (one woman changes it by about ``1 / n``), and rounded;
+* a standard deviation likewise, relative to itself;
+* a correlation by noise of ``sqrt(k) / n`` for k columns, and rounded: many correlations together say more of one woman
+  than each of them does, and the change that she makes to all of them would else stand out;
+* a count is kept to a multiple of `least`.
 
-This is disclosure control by thresholds and rounding (Hundepool et al. 2012, doi:10.1002/9781118348239), not
+Rounding alone does not do: over many columns the steps that one woman makes some of them take point at her. The noise
+follows from a digest of the women's own values: the same women give the same sums, another woman gives other noise, and
+who has only the sums cannot take it off again.
+
+This is disclosure control by thresholds, rounding and noise (Hundepool et al. 2012, doi:10.1002/9781118348239), not
 differential privacy: it stops the attacks that `docs/privacy.md` names, and proves nothing about others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from poi_predict.errors import StudyError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     FloatArray = NDArray[np.float64]
@@ -33,9 +40,11 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAST",
     "PrivacySettings",
+    "blur_correlation",
     "coarsen_count",
     "compute_inner_range",
     "count_beside_mode",
+    "find_hidden_cells",
     "find_step",
     "find_told",
     "find_told_pairs",
@@ -43,9 +52,11 @@ __all__ = [
     "guard_count",
     "guard_moments",
     "hide_count",
+    "hide_small_groups",
     "round_correlation",
     "round_mean",
     "round_sd",
+    "seed_noise",
 ]
 
 LEAST = 5
@@ -130,6 +141,88 @@ def guard_count(count: float, n: float, least: int = LEAST) -> float:
     if 0 < count < least:
         return middle
     return n - middle if n - least < count < n else count
+
+
+def find_hidden_cells(counts: ArrayLike, *, exclusive: bool = True, least: int = LEAST) -> Mask:
+    """Find the cells of a table of women that may not be shown, and those from which they would follow.
+
+    Parameters
+    ----------
+    counts : array of shape (n_levels, n_groups)
+        The first group is the total of the others.
+    exclusive : bool
+        Whether every woman has one level, so that a group's levels add up to its known size.
+    least : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n_levels, n_groups)
+
+    Examples
+    --------
+    Three of 12 women with a level responded: with the total shown, nine who did not would give them away.
+
+    >>> find_hidden_cells([[12, 3, 9], [40, 20, 20]], exclusive=False).tolist()
+    [[False, True, True], [False, False, False]]
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    hidden = (table > 0) & (table < least)
+    lines = [(row, slice(None)) for row in range(table.shape[0])] if table.shape[1] > 1 else []
+    if exclusive:
+        lines += [(slice(None), column) for column in range(table.shape[1])]  # type: ignore[misc]
+    changed = True
+    while changed:
+        changed = False
+        for line in lines:
+            shown = ~hidden[line] & (table[line] > 0)
+            if hidden[line].sum() == 1 and shown.any():
+                beside = np.where(shown, table[line], np.inf)
+                hidden[line] |= np.arange(beside.size) == int(beside.argmin())
+                changed = True
+    return np.asarray(hidden)
+
+
+def hide_small_groups(groups: Sequence[Mapping[str, Any]], total: str, least: int = LEAST) -> list[dict[str, Any]]:
+    """Blank sizes, events and figures of groups from which fewer than `least` women could be told.
+
+    Parameters
+    ----------
+    groups : sequence of mapping
+        Each with ``n`` and ``events``; beside them its figures.
+    total : str
+        The key whose groups divide the women, such as ``variable``; empty if all do together.
+    least : int
+
+    Returns
+    -------
+    list of dict
+        ``n`` or ``events`` None where hidden, figures then without a value and with the reason.
+
+    Examples
+    --------
+    >>> centres = [{"centre": c, "n": n, "events": e} for c, n, e in (("C1", 40, 20), ("C2", 9, 3), ("C3", 30, 12))]
+    >>> [(each["n"], each["events"]) for each in hide_small_groups(centres, "")]
+    [(40, 20), (9, None), (30, None)]
+    """
+    kept = [dict(group) for group in groups]
+    for block in dict.fromkeys(group.get(total) for group in kept):
+        members = [group for group in kept if group.get(total) == block]
+        counts = np.array([[g["n"], g["events"], g["n"] - g["events"]] for g in members], dtype=np.float64)
+        alone = find_hidden_cells(counts[:, :1], least=least)[:, 0]
+        parts = find_hidden_cells(counts, least=least)[:, 1:].any(axis=1)
+        for group, no_size, no_events in zip(members, alone, parts | alone, strict=True):
+            if not no_events:
+                continue
+            reason = f"fewer than {least} women of one kind, here or in a group beside it"
+            group |= {"events": None, **({"n": None} if no_size else {})}
+            group |= {
+                name: {**value, "estimate": None, "ci_low": None, "ci_high": None, "reason": reason}
+                for name, value in group.items()
+                if isinstance(value, dict) and "estimate" in value
+            }
+            if "suppressed" in group:
+                group["suppressed"] = group["suppressed"] or reason
+    return kept
 
 
 def coarsen_count(count: float, n: float, least: int = LEAST) -> float:
@@ -325,18 +418,42 @@ def round_correlation(correlation: ArrayLike, n: float, kept: Mask) -> FloatArra
     return np.asarray(np.round(rounded, 10))
 
 
+def seed_noise(values: ArrayLike) -> np.random.Generator:
+    """Return a generator that hangs on every value of the women, which is stored nowhere.
+
+    Examples
+    --------
+    >>> ages = np.array([31.0, 35.5, 28.0])
+    >>> bool(seed_noise(ages).normal() == seed_noise(ages).normal() != seed_noise(ages[1:]).normal())
+    True
+    """
+    table = np.ascontiguousarray(values, dtype=np.float64)
+    found = hashlib.sha256(b"poi_predict: noise of sums\0" + repr(table.shape).encode() + table.tobytes()).digest()
+    return np.random.default_rng([int(word) for word in np.frombuffer(found, dtype="<u4")])
+
+
+def blur_correlation(correlation: FloatArray, n: float, rng: np.random.Generator) -> FloatArray:
+    """Add noise of ``sqrt(k) / n`` to the k columns' correlations: see the head of this module."""
+    k = len(correlation)
+    noise = np.tril(rng.normal(0.0, math.sqrt(max(k, 1)) / max(n, 1.0), (k, k)), -1)
+    return np.asarray(correlation + noise + noise.T)
+
+
 def guard_moments(
-    mean: FloatArray, covariance: FloatArray, known: FloatArray, n: int, kept: Mask, least: int = LEAST
+    values: FloatArray,
+    mean: FloatArray,
+    covariance: FloatArray,
+    kept: Mask,
+    least: int = LEAST,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return means, covariances and shares known as they may be stored.
 
     Parameters
     ----------
-    mean, known : ndarray of shape (n_columns,)
-        Means, and the share of women in whom each column is known.
+    values : ndarray of shape (n_women, n_columns)
+        NaN where missing.
+    mean : ndarray of shape (n_columns,)
     covariance : ndarray of shape (n_columns, n_columns)
-    n : int
-        Women.
     kept : ndarray of bool, shape (n_columns, n_columns)
         From `find_told_pairs`.
     least : int
@@ -344,14 +461,20 @@ def guard_moments(
     Returns
     -------
     mean, covariance, known : ndarray
-        Rounded as the head of this module says; all 0 for a column that may not be told.
+        Blurred as the head of this module says; all 0 for a column that may not be told.
     """
+    n, k = values.shape
+    rng = seed_noise(values)
     told = np.diag(kept)
-    count = np.array([coarsen_count(round(share * n), n, least) for share in known]) * told
-    sd = round_sd(np.sqrt(np.diag(covariance)) * told, count, least)
+    count = np.array([coarsen_count(int(known), n, least) for known in (~np.isnan(values)).sum(axis=0)]) * told
+    blur = least / (2.0 * np.maximum(count, 1.0))
+    spread = np.sqrt(np.diag(covariance)) * told
+    sd = round_sd(spread * np.exp(blur / math.sqrt(2.0) * rng.normal(size=k)), count, least)
+    mean = mean + blur * spread * rng.normal(size=k)
     scale = np.sqrt(np.maximum(np.diag(covariance), np.finfo(float).tiny))
     varies = sd > 0
-    correlation = round_correlation(covariance / np.outer(scale, scale), n, kept & np.outer(varies, varies))
+    correlation = blur_correlation(covariance / np.outer(scale, scale), n, rng)
+    correlation = round_correlation(correlation, n, kept & np.outer(varies, varies))
     return round_mean(mean * told, sd, count, least), correlation * np.outer(sd, sd), count / n
 
 

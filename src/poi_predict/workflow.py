@@ -150,7 +150,9 @@ def develop(
         if checkpoint.n_finished:
             listener.say(f"Going on where an interrupted run stopped: {checkpoint.n_finished} resamples are finished.")
     development = develop_candidates(plan, data, n_jobs, listener.on_progress, checkpoint)
-    details = appraise(development, make_groupings(analysis.data, study.codebook), study.suspect_predictors)
+    least = study.privacy.least
+    details = appraise(development, make_groupings(analysis.data, study.codebook), study.suspect_predictors, least)
+    details["privacy"] = {"least": least}
     if EVIDENCE in development.fitted and study.evidence is not None:
         listener.say("Weighing the borrowed evidence against the women of this cohort.")
         borrowing, outcome = development.fitted[EVIDENCE], study.evidence.outcome

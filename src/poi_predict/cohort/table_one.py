@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.errors import CohortError
+from poi_predict.privacy import LEAST, find_hidden_cells, format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,11 +34,14 @@ def compute_table_one(
     variables: Sequence[str],
     y_true: NDArray[np.float64],
     status: NDArray[np.str_] | None = None,
+    least: int = LEAST,
 ) -> pd.DataFrame:
     """Summarise variables over all women and by outcome.
 
     Numbers are summarised by median and quartiles, a quartile below the detection limit as ``<limit``; levels
     by count and share of the women whose level is known. Fewer than five known values give no quartiles.
+
+    A count of one to four women reads ``< 5``, and ``hidden`` where such a count would follow from it.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ def compute_table_one(
     status
         Status of each row (`poi_predict.cohort.endpoint.Endpoint`); rows that are neither event, no event nor
         censored count in ``overall`` only.
+    least
+        Fewest women that are counted.
 
     Returns
     -------
@@ -85,6 +91,8 @@ def compute_table_one(
         for group, chosen in groups.items()
         for level, unit, n, missing, summary in _summaries(data, codebook[name], chosen)
     ]
+    hidden = {cell: text for name in variables for cell, text in _hide_few(data, codebook[name], groups, least).items()}
+    rows = [(*row[:-1], hidden.get((row[0], row[2], row[4]), row[-1])) for row in rows]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     # Levels before groups, so that one line of the printed table is one block of rows.
     order = {level: position for position, level in enumerate(dict.fromkeys(table["level"]))}
@@ -119,6 +127,30 @@ def _summaries(
         return
     for level, holds in _levels(column, variable).items():
         yield level, "", n, missing, _share(int((holds & known).sum()), n)
+
+
+def _hide_few(
+    data: pd.DataFrame, variable: Variable, groups: Mapping[str, NDArray[np.bool_]], least: int
+) -> dict[tuple[str, str, str], str]:
+    """Return what stands in the cells (variable, level, group) from which fewer than `least` women could be told."""
+    if variable.is_numeric:
+        return {}
+    column = data[variable.name]
+    known = column.notna().to_numpy()
+    levels = _levels(column, variable)
+    if variable.kind == "binary":
+        levels["no"] = ~levels["yes"]
+    counts = np.array([[(holds & known & chosen).sum() for chosen in groups.values()] for holds in levels.values()])
+    if not counts.size:
+        return {}
+    exclusive = bool((np.sum(list(levels.values()), axis=0)[known] == 1).all())
+    hidden = find_hidden_cells(counts, exclusive=exclusive, least=least)
+    return {
+        (variable.name, level, group): format_count(count, least) if 0 < count < least else "hidden"
+        for level, row, hides in zip(levels, counts, hidden, strict=True)
+        for group, count, hide in zip(groups, row, hides, strict=True)
+        if hide
+    }
 
 
 def _levels(column: pd.Series[Any], variable: Variable) -> dict[str, NDArray[np.bool_]]:

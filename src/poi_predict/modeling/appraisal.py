@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poi_predict.privacy import LEAST, hide_small_groups
 from poi_predict.validation import (
     Grouping,
     LeakageEvidence,
@@ -108,7 +109,9 @@ def _number_centres(names: NDArray[np.str_]) -> NDArray[np.str_]:
     return np.array([f"C{code + 1}" for code in np.unique(names, return_inverse=True)[1]])
 
 
-def appraise(development: Development, groupings: Sequence[Grouping], suspects: Mapping[str, Any]) -> dict[str, Any]:
+def appraise(
+    development: Development, groupings: Sequence[Grouping], suspects: Mapping[str, Any], least: int = LEAST
+) -> dict[str, Any]:
     """Return everything beyond the candidates' metrics.
 
     Parameters
@@ -118,7 +121,12 @@ def appraise(development: Development, groupings: Sequence[Grouping], suspects: 
         For the subgroups.
     suspects : mapping
         ``known_after_treatment`` and ``defining_outcome``: predictors of either kind (there should be none).
+    least : int
+        Groups of fewer women are not described (`poi_predict.privacy`).
     """
+    across = development.centres.as_dict()
+    if "centres" in across:
+        across["centres"] = hide_small_groups(across["centres"], "", least)
     ladder = development.plan.ladder
     return {
         "sample_size": describe_sample_size(development.data, ladder),
@@ -127,8 +135,8 @@ def appraise(development: Development, groupings: Sequence[Grouping], suspects: 
         "instability": _instability(development),
         "calibration_errors": _calibration_errors(development),
         "brier_632_plus": _brier_632_plus(development).as_dict(),
-        "subgroups": _subgroups(development, groupings),
-        "internal_external": development.centres.as_dict(),
+        "subgroups": hide_small_groups(_subgroups(development, groupings), "variable", least),
+        "internal_external": across,
         "leakage": _leakage(development, suspects),
     }
 

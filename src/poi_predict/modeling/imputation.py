@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from poi_predict.features import SEPARATOR, origin_of, round_down, round_up
 from poi_predict.modeling.gaps import Gaps, condition_gaps, find_patterns
-from poi_predict.privacy import compute_inner_range, round_correlation, round_mean, round_sd
+from poi_predict.privacy import compute_inner_range, guard_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +120,7 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.mean_ = centre + scale * mean
         self.covariance_ = covariance * np.outer(scale, scale)
         if self.least:
-            self._round(missing)
+            self._blur(values)
         ranges = [_find_range(column[~gone], self.least) for column, gone in zip(values.T, missing.T, strict=True)]
         self.low_, self.high_ = np.array(ranges, dtype=np.float64).reshape(-1, 2).T
         self.flagged_ = self._choose_flags(missing)
@@ -200,15 +200,12 @@ class GaussianImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 break
         return mean, covariance
 
-    def _round(self, missing: NDArray[np.bool_]) -> None:
-        """Round mean and covariance, so that what is filled in and learnt from is what is stored."""
-        spread = np.sqrt(np.diag(self.covariance_))
-        known = self.n_rows_ - missing.sum(axis=0)
-        sd = round_sd(spread, known, self.least)
+    def _blur(self, values: FloatArray) -> None:
+        """Blur mean and covariance, so that what is filled in and learnt from is what is stored."""
         every = np.ones(self.covariance_.shape, dtype=np.bool_)
-        correlation = round_correlation(self.covariance_ / np.outer(spread, spread), self.n_rows_, every)
-        self.mean_ = round_mean(self.mean_, sd, known, self.least)
-        self.covariance_ = correlation * np.outer(sd, sd)
+        self.mean_, covariance, known = guard_moments(values, self.mean_, self.covariance_, every, self.least)
+        varies = (known > 0) & (np.diag(covariance) > 0)
+        self.covariance_ = np.where(np.outer(varies, varies), covariance, np.diag(np.diag(self.covariance_)))
 
     def _complete(
         self,

@@ -1,4 +1,4 @@
-"""Columns brought to mean 0 and standard deviation 1, by numbers that no woman can be read from."""
+"""Columns brought to about mean 0 and standard deviation 1, by numbers that no woman can be read from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from poi_predict.privacy import round_mean, round_sd
+from poi_predict.privacy import guard_moments
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -30,11 +30,11 @@ class RoundedScaler(StandardScaler):  # type: ignore[misc]
 
     Examples
     --------
-    Ages of sixty women, to the nearest half year:
+    Ages of sixty women, about 33 years on average:
 
     >>> ages = np.linspace(27.3, 38.9, 60)[:, None]
-    >>> RoundedScaler(least=5).fit(ages).mean_
-    array([33.])
+    >>> bool(32.0 < RoundedScaler(least=5).fit(ages).mean_[0] < 34.0)
+    True
     """
 
     mean_: FloatArray
@@ -49,8 +49,10 @@ class RoundedScaler(StandardScaler):  # type: ignore[misc]
         """Learn mean and standard deviation of each column."""
         super().fit(X, y, sample_weight)
         if self.least:
-            n = np.max(self.n_samples_seen_)
-            self.scale_ = np.where(self.var_ > 0, round_sd(self.scale_, n, self.least), self.scale_)
-            self.var_ = np.where(self.var_ > 0, np.square(self.scale_), 0.0)
-            self.mean_ = np.where(self.var_ > 0, round_mean(self.mean_, self.scale_, n, self.least), self.mean_)
+            values = np.asarray(X, dtype=np.float64)
+            every = np.eye(len(self.var_), dtype=np.bool_)
+            mean, covariance, _ = guard_moments(values, self.mean_, np.diag(self.var_), every, self.least)
+            self.var_ = np.diag(covariance).copy()
+            self.scale_ = np.where(self.var_ > 0, np.sqrt(self.var_), self.scale_)
+            self.mean_ = np.where(self.var_ > 0, mean, self.mean_)
         return self

@@ -67,13 +67,17 @@ def _subgroup_cells(each: Plain) -> dict[str, Any]:
     suppressed = each.get("suppressed")
     cells = {
         "Group": f"{each['label']}: {describe_level(str(each['level']))}",
-        "n": str(each["n"]),
-        "Events": str(each["events"]),
+        "n": _format_size(each["n"]),
+        "Events": _format_size(each["events"]),
     }
     for place, name in enumerate(SUBGROUP_METRICS):
         shown = f"not shown: {suppressed}" if not place else ""
         cells[describe_metric(name).label] = shown if suppressed else _format(each.get(name))
     return cells
+
+
+def _format_size(count: int | None) -> str:
+    return "hidden" if count is None else str(count)
 
 
 def _format(found: Plain | None) -> str:
@@ -121,7 +125,7 @@ def _centre_row(each: Plain) -> ForestRow:
 
 
 def _centre_cells(each: Plain) -> dict[str, Any]:
-    cells = {"Centre": str(each["centre"]), "n": str(each["n"]), "Events": str(each["events"])}
+    cells = {"Centre": str(each["centre"]), "n": _format_size(each["n"]), "Events": _format_size(each["events"])}
     return cells | {describe_metric(name).label: _format(each.get(name)) for name in CENTRE_METRICS}
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from poi_predict.cohort import AnalysisSet, Codebook, Cohort, compute_table_one
 from poi_predict.modeling import CATALOG, CORRECTED_SUFFIX
+from poi_predict.privacy import LEAST
 from poi_predict.report.borrowed_sections import build_borrowed_sections, computation_banner, conflict_banner
 from poi_predict.report.content import ReportContent, Section, SectionTable, empty_frame
 from poi_predict.report.evidence_sections import build_evidence_sections, describe_skill, ladder_banner
@@ -92,7 +93,7 @@ def build_report_content(
         banners=_banners(assessment, codebook),
         weights_note=_weights_note(analysis),
         attrition=analysis.attrition,
-        table_one=_table_one(analysis, codebook, variables),
+        table_one=_table_one(analysis, codebook, variables, _find_least(assessment)),
         findings=cohort.findings.frame(),
         performance=_performance(assessment),
         calibration=_calibration(development),
@@ -118,9 +119,14 @@ def _banners(assessment: Assessment, codebook: Codebook) -> tuple[str, ...]:
     return (*made_up, *ladder_banner(details), *conflict_banner(details, codebook), *computation_banner(details))
 
 
-def _table_one(analysis: AnalysisSet, codebook: Codebook, variables: list[str]) -> pd.DataFrame:
+def _find_least(assessment: Assessment) -> int:
+    """Return how many women a shown count must be of."""
+    return int((assessment.details.get("privacy") or {}).get("least", LEAST))
+
+
+def _table_one(analysis: AnalysisSet, codebook: Codebook, variables: list[str], least: int) -> pd.DataFrame:
     y_true = np.select([analysis.status == "event", analysis.status == "no_event"], [1.0, 0.0], np.nan)
-    return compute_table_one(analysis.eligible, codebook, variables, y_true, analysis.status)
+    return compute_table_one(analysis.eligible, codebook, variables, y_true, analysis.status, least)
 
 
 def explanation_variables(development: Development) -> list[str]:

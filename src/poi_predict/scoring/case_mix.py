@@ -100,11 +100,11 @@ def summarise_women(
         women in whom each column is known. A column or a pair of columns that says too much of a few women is blank:
         its share known, or its covariance, is 0. Empty for fewer than 20 women, or four times `least`.
     """
-    rows, summary, known = _summarise(pipeline, X, patient)
+    rows, summary, _ = _summarise(pipeline, X, patient)
     if summary.n_women < max(FEWEST_WOMEN, 4 * least):
         return {}
     kept = find_told_pairs(rows, least)
-    mean, covariance, known = guard_moments(summary.mean, summary.covariance, known, summary.n_women, kept, least)
+    mean, covariance, known = guard_moments(rows, summary.mean, summary.covariance, kept, least)
     return _plain(CaseMixSummary(summary.n_women, summary.columns, mean, covariance), known)
 
 

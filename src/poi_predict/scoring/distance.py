@@ -143,12 +143,11 @@ def compute_cutoff(derived: pd.DataFrame, protocol: Collection[str] = (), least:
 
 
 def _summarise(derived: pd.DataFrame, kept: NDArray[np.bool_], least: int) -> dict[str, Any]:
-    n = len(derived)
     covariance = derived.cov(min_periods=2).fillna(0.0).to_numpy()
-    known = derived.notna().mean().to_numpy()
-    mean, covariance, known = guard_moments(derived.mean().fillna(0.0).to_numpy(), covariance, known, n, kept, least)
+    mean = derived.mean().fillna(0.0).to_numpy()
+    mean, covariance, known = guard_moments(derived.to_numpy(dtype=np.float64), mean, covariance, kept, least)
     return {
-        "n_women": n,
+        "n_women": len(derived),
         "columns": ["", *derived.columns],
         "mean": [0.0, *mean],
         "covariance": np.pad(covariance, (1, 0)),
