@@ -25,7 +25,7 @@ Y = np.array([1, 0, 1, 0, 1, 0, 0, 0, NAN, NAN])
 
 
 def table(*variables: str, **more) -> pd.DataFrame:
-    found = compute_table_one(DATA, read_codebook(), variables, Y, **more)
+    found = compute_table_one(DATA, read_codebook(), variables, Y, **more, least=1)
     return found.set_index(["variable", "level", "group"])
 
 
@@ -46,7 +46,7 @@ def test_groups_follow_the_outcome_and_censored_women_have_their_own():
 
 
 def test_without_censoring_there_is_no_column_for_it():
-    found = compute_table_one(DATA, read_codebook(), ["age"], np.where(np.isnan(Y), 0, Y))
+    found = compute_table_one(DATA, read_codebook(), ["age"], np.where(np.isnan(Y), 0, Y), least=1)
     assert found["group"].tolist() == ["overall", "responder", "non_responder"]
 
 
@@ -89,7 +89,7 @@ def test_large_numbers_are_millions():
 
 
 def test_variables_keep_the_order_asked_for():
-    found = compute_table_one(DATA, read_codebook(), ["centre", "age"], Y)
+    found = compute_table_one(DATA, read_codebook(), ["centre", "age"], Y, least=1)
     assert found["variable"].drop_duplicates().tolist() == ["centre", "age"]
     assert found.columns.tolist() == [
         "variable",
@@ -105,11 +105,11 @@ def test_variables_keep_the_order_asked_for():
 
 def test_a_variable_nobody_has_known_is_a_dash():
     data = DATA.assign(fsh=NAN)
-    found = compute_table_one(data, read_codebook(), ["fsh"], Y)
+    found = compute_table_one(data, read_codebook(), ["fsh"], Y, least=1)
     assert set(found["summary"]) == {"–"}
     assert found.loc[0, "missing"] == 10
 
 
 def test_absent_variables_are_refused():
     with pytest.raises(CohortError, match="it has no lh"):
-        compute_table_one(DATA, read_codebook(), ["age", "lh"], Y)
+        compute_table_one(DATA, read_codebook(), ["age", "lh"], Y, least=1)
