@@ -2,6 +2,7 @@
 
 from poi_predict.cohort.codebook import Codebook, Variable, read_codebook
 from poi_predict.cohort.endpoint import Endpoint, EndpointSettings, build_endpoint
+from poi_predict.cohort.equal_rows import EQUAL_ROWS_READ
 from poi_predict.cohort.findings import Finding, Findings
 from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings, reading_as_dict, reading_from_dict
 from poi_predict.cohort.population import AnalysisSet, InclusionRule, build_analysis_set
@@ -22,6 +23,7 @@ from poi_predict.cohort.synthetic import SyntheticSettings, make_synthetic_cohor
 from poi_predict.cohort.table_one import compute_table_one
 
 __all__ = [
+    "EQUAL_ROWS_READ",
     "AnalysisSet",
     "Block",
     "BlockPlan",

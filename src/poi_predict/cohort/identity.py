@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,29 @@ from poi_predict.cohort.spelling import plain_text
 from poi_predict.cohort.table_cells import as_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from poi_predict.cohort.findings import Finding
 
-__all__ = ["check_origin", "nameless_rows", "number_rows", "parse_patient_ids", "synthetic_rows"]
+__all__ = [
+    "LongIds",
+    "check_courses",
+    "check_origin",
+    "count_long_ids",
+    "nameless_rows",
+    "number_rows",
+    "parse_patient_ids",
+    "rounded_rows",
+    "synthetic_rows",
+]
 
 _FOLDS = r"[^ -%'-~]"  # what `plain_text` may fold beyond case and spaces: an ampersand, and all but printable ASCII
 _NAMELESS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "<na>"})
+_ROUNDED = r"^\s*\d(?:[.,]\d{1,9})?[eE]\+\d{1,3}\s*$"  # as a spreadsheet shows a number too long for its cell
+_LONG, _TRUNCATED = r"^\d{16,}$", r"^\d{15}0+$"  # a spreadsheet keeps fifteen digits
+_DATE = r"^(?:\d{4}-\d\d-\d\d(?:T[\d:.]+)?|\d{1,2}[-.](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*)$"
+_MOST_YEARS_APART = 15.0  # between two courses of one woman
+_FIXED = ("amenorrhea_type", "aetiology", "karyotype", "menarche_age")
 
 
 def parse_patient_ids(
@@ -53,6 +70,8 @@ def parse_patient_ids(
     nameless = np.append(nameless_spelling, [True])[codes]
     broken = {
         "empty_patient_id": nameless,
+        "rounded_patient_id": ids.str.contains(_ROUNDED, na=False).to_numpy(dtype=bool),
+        "date_patient_id": ids.str.contains(_DATE, na=False).to_numpy(dtype=bool),
         "repeated_patient_id": ids.duplicated().to_numpy(dtype=bool) & ~nameless,
         "similar_patient_id": np.append(shared_spelling, [False])[codes] & ~nameless,
     }
@@ -61,7 +80,10 @@ def parse_patient_ids(
         for code, rows in broken.items()
         for finding in row_findings(code, "patient_id", rows, row_number, column=shown)
     ]
-    return ids.where(~nameless), findings
+    return ids.where(~nameless), [
+        *count_long_ids(pa.array(ids, pa.string(), from_pandas=True)).findings(shown),
+        *findings,
+    ]
 
 
 def nameless_rows(ids: pa.Array) -> np.ndarray:
@@ -77,6 +99,70 @@ def nameless_rows(ids: pa.Array) -> np.ndarray:
     for i, name in zip(odd.tolist(), ids.take(pa.array(odd, pa.int64())).to_pylist(), strict=True):
         found[i] = plain_text(name) in _NAMELESS
     return found
+
+
+def rounded_rows(ids: pa.Array) -> np.ndarray:
+    """Return which identifiers are long numbers that a spreadsheet program has rounded.
+
+    >>> rounded_rows(pa.array(["3.20101E+17", "1,2E+12", "2E10", "W1", None])).tolist()
+    [True, True, False, False, False]
+    """
+    found = pc.fill_null(pc.match_substring_regex(ids, _ROUNDED), fill_value=False)
+    return np.array(found.to_numpy(zero_copy_only=False))
+
+
+class LongIds(NamedTuple):
+    """How many identifiers are numbers of sixteen digits or more, and how many of those end in zeros from there."""
+
+    n_long: int = 0
+    n_truncated: int = 0
+
+    def joined(self, others: Sequence[LongIds]) -> LongIds:
+        """Return the counts of several parts of a table together."""
+        parts = (self, *others)
+        return LongIds(sum(part.n_long for part in parts), sum(part.n_truncated for part in parts))
+
+    def findings(self, shown: str = "patient_id") -> list[Finding]:
+        """Return the finding that a spreadsheet has cut the identifiers, where most of them look like it."""
+        if self.n_truncated < 2 or 2 * self.n_truncated <= self.n_long:  # one in ten ends in a zero by chance
+            return []
+        facts = {"column": shown, "count": self.n_truncated, "total": self.n_long}
+        return [column_finding("truncated_patient_id", "patient_id", **facts)]
+
+
+def count_long_ids(ids: pa.Array) -> LongIds:
+    """Count the long numbers among identifiers.
+
+    >>> count_long_ids(pa.array(["320101199001010000", "320101199001014321", "W1", None]))
+    LongIds(n_long=2, n_truncated=1)
+    """
+    return LongIds(*(int(pc.sum(pc.match_substring_regex(ids, rule)).as_py() or 0) for rule in (_LONG, _TRUNCATED)))
+
+
+def check_courses(data: pd.DataFrame, row_number: np.ndarray) -> list[Finding]:
+    """Find rows of one identifier that cannot be of one woman: what does not change in a life differs, or her age.
+
+    >>> data = pd.DataFrame({"patient_id": ["1", "1", "2"], "age": [26.0, 45.0, 30.0]})
+    >>> check_courses(data, np.array([1, 2, 3]))[0].rows
+    (2,)
+    """
+    ids = data["patient_id"]
+    if not ids.duplicated().any():
+        return []
+    groups = data.groupby("patient_id", sort=False, dropna=True)
+    broken = np.zeros(len(data), dtype=bool)
+    facts = []
+    if "age" in data:
+        apart = (data["age"] - groups["age"].transform("first")).abs() > _MOST_YEARS_APART
+        broken |= apart.to_numpy(dtype=bool)
+        facts += ["age"] if apart.any() else []
+    for name in _FIXED:
+        if name in data:
+            first = groups[name].transform("first")
+            differs = (data[name].notna() & first.notna() & (data[name] != first)).to_numpy(dtype=bool, na_value=False)
+            broken |= differs
+            facts += [name] if differs.any() else []
+    return row_findings("contradicting_courses", "patient_id", broken, row_number, differing=", ".join(facts))
 
 
 def number_rows(row_number: np.ndarray) -> tuple[pd.Series, list[Finding]]:

@@ -13,6 +13,7 @@ __all__ = ["ColumnMapping", "Decimal", "ReadingSettings", "reading_as_dict", "re
 
 Decimal = Literal["auto", ".", ","]
 _DECIMALS = ("auto", ".", ",")
+_DUPLICATES = ("refuse", "drop")
 _DELIMITERS = ("auto", ",", ";", "\t", "|")
 _LISTS = ("columns", "ignore", "missing")
 
@@ -77,7 +78,13 @@ class ReadingSettings:
     delimiter : {"auto", ",", ";", "\\t", "|"}
         Column separator of a text file.
     sheet : int or str
-        Sheet of a workbook, by position from 0 or by name.
+        Sheet of a workbook: "auto" (the first one in sight that holds a table), a name, or a position from 0 among
+        those in sight. A hidden sheet is read by its name only.
+    header_row : int or "auto"
+        Row of the file in which the header stands, as a spreadsheet program counts them; what is above is not read.
+        "auto" takes the first row that holds anything.
+    duplicates : {"refuse", "drop"}
+        Whether rows that equal another in every cell stop a training, or are left out but for the first.
     decimal : {"auto", ".", ","}
         Decimal mark of the file; a column may state its own.
     missing : tuple of str
@@ -95,7 +102,9 @@ class ReadingSettings:
     ignore: tuple[str, ...] = ()
     encoding: str = "auto"
     delimiter: str = "auto"
-    sheet: str | int = 0
+    sheet: str | int = "auto"
+    header_row: int | Literal["auto"] = "auto"
+    duplicates: Literal["refuse", "drop"] = "refuse"
     decimal: Decimal = "auto"
     missing: tuple[str, ...] = ()
     max_columns: int = 5000
@@ -107,8 +116,15 @@ class ReadingSettings:
             raise StudyError('cohort.decimal must be "auto", "." or ","; it is not.')
         if self.max_columns < 1:
             raise StudyError("cohort.max_columns must be at least 1; it is not.")
+        if self.duplicates not in _DUPLICATES:
+            raise StudyError('cohort.duplicates must be "refuse" or "drop"; it is not. Choose one of them.')
+        if self.header_row != "auto" and not (isinstance(self.header_row, int) and self.header_row >= 1):
+            raise StudyError(
+                f'cohort.header_row must be "auto" or a row from 1; it is {self.header_row}. Write the number of the '
+                "header's row, as a spreadsheet program counts it."
+            )
         if isinstance(self.sheet, int) and self.sheet < 0:
-            raise StudyError("cohort.sheet must be a name or a position from 0; it is negative.")
+            raise StudyError(f"cohort.sheet must be a name or a position from 0; it is {self.sheet}. Correct it.")
         if self.encoding != "auto":
             _check_encoding(self.encoding)
         variables = [mapping.variable for mapping in self.columns]

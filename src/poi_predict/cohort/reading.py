@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poi_predict.cohort.equal_rows import find_equal_rows
 from poi_predict.cohort.findings import TABLE, Finding, Findings
 from poi_predict.cohort.headers import plan_columns
-from poi_predict.cohort.identity import check_origin, number_rows, parse_patient_ids
+from poi_predict.cohort.identity import check_courses, check_origin, number_rows, parse_patient_ids
 from poi_predict.cohort.plausibility import check_consistency, check_typical_ranges
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.schema import find_breaches
-from poi_predict.cohort.shape import check_shape
+from poi_predict.cohort.shape import check_shape, other_rows
 from poi_predict.cohort.table_files import read_table_file
-from poi_predict.cohort.typed_table import enforce_contract, read_columns, tabulate
+from poi_predict.cohort.typed_table import enforce_contract, mark_breaches, read_columns, reads_as_shown, tabulate
 from poi_predict.errors import CohortError
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Cohort:
         Whether rows are SYNTHETIC.
     source_name : str
         File name without its folder.
+    header_row : int
+        The header's row in the source; `row_number` + `header_row` is the row that a spreadsheet program shows.
     """
 
     data: pd.DataFrame = field(repr=False)
@@ -78,6 +81,7 @@ class Cohort:
     fingerprint: Fingerprint
     synthetic: bool
     source_name: str
+    header_row: int = 1
 
     @property
     def n_rows(self) -> int:
@@ -213,15 +217,23 @@ def _read(
 ) -> Cohort | Findings:
     """Return the cohort with everything found, or only findings if its shape leaves nothing to read."""
     table = read_table_file(path, settings)
-    shape = check_shape(table)
-    if any(not finding.concerns_rows for finding in shape):
+    left_out: list[Finding] = []
+    if needs_values:
+        rows, left_out = other_rows(table)
+        table = table.without(rows)
+    shape = [*check_shape(table, settings), *left_out]
+    if any(finding.severity == "error" and not finding.concerns_rows for finding in shape):
         return Findings.of(shape)
     plans, header_findings = plan_columns(table.headers, codebook, settings, required)
+    copies, equal_findings = find_equal_rows(table, plans, settings, refuse=needs_values)
+    if needs_values and settings.duplicates == "drop":
+        table = table.without(copies)
     data, cell_findings = _read_columns(table, plans, settings)
     breaches = enforce_contract(data, plans, find_breaches)
     synthetic, origin_findings = check_origin(data)
     findings = [
         *shape,
+        *equal_findings,
         *header_findings,
         *cell_findings,
         *[finding for breach in breaches for finding in breach.findings(table.row_number)],
@@ -229,6 +241,7 @@ def _read(
         *origin_findings,
         *check_typical_ranges(data, codebook, table.row_number),
         *check_consistency(data, table.row_number),
+        *check_courses(data, table.row_number),
     ]
     return Cohort(
         data=data,
@@ -238,19 +251,22 @@ def _read(
         fingerprint=Fingerprint(table.sha256, table.n_rows, len(table.headers)),
         synthetic=synthetic,
         source_name=path.name,
+        header_row=table.header_row,
     )
 
 
 def _read_columns(
     table: RawTable, plans: list[ColumnPlan], settings: ReadingSettings
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    columns, breaches = read_columns(table.columns.__getitem__, plans, settings)
+    named = {plan.position for plan in plans if reads_as_shown(plan)}
+    columns, breaches = read_columns(lambda i: table.cells(i, as_shown=i in named), plans, settings)
+    breaches += [breach for plan in plans for breach in mark_breaches(plan, table.marks_of(plan.position))]
     findings = [finding for breach in breaches for finding in breach.findings(table.row_number)]
     plan = next((plan for plan in plans if plan.variable.kind == "id"), None)
     if plan is None:
         ids, found = number_rows(table.row_number)
         return tabulate(ids, columns), [*findings, *found]
-    ids, found = parse_patient_ids(table.columns[plan.position], table.row_number, plan.shown)
+    ids, found = parse_patient_ids(table.cells(plan.position, as_shown=True), table.row_number, plan.shown)
     return tabulate(ids, columns), [*found, *findings]
 
 

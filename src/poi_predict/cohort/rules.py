@@ -57,6 +57,93 @@ _TABLE = {
         "A row must not have more cells than the header; {rows} longer. Put cells that hold the "
         "separator in quotes, or separate columns by semicolons where the comma is the decimal mark.",
     ),
+    "header_below": Rule(
+        "error",
+        "The first row must hold column names; they seem to be in row {row}. Set cohort.header_row = {row}, or delete "
+        "the rows above it.",
+    ),
+    "wrong_header_row": Rule(
+        "error",
+        "cohort.header_row must be the row of the column names; it leads to row {declared}, and they seem to be in row "
+        "{row}. Correct it, or the rows above them.",
+    ),
+    "units_below": Rule(
+        "error",
+        "The row under the column names must be a woman's; row {row} holds units. Write each unit into its column's "
+        'name, such as "AMH (ng/mL)", and delete the row.',
+    ),
+    "short_rows": Rule(
+        "error",
+        "Rows must have as many cells as the header; {count} of {total} have fewer. Check that header and rows have "
+        "the same separator, or export the table again.",
+    ),
+    "short_row": Rule(
+        "warning",
+        "A row should have as many cells as the header; {rows} shorter, and the cells that are not there are taken as "
+        "empty. Check that these rows were not cut short.",
+    ),
+    "summary_row": Rule(
+        "error", "A row must be one woman's treatment; {rows} a summary, such as a mean, a total or a count. Delete it."
+    ),
+    "note_row": Rule(
+        "error",
+        "A row must be one woman's treatment; {rows} hardly filled: a note, a heading, another table, or a woman of "
+        "whom nothing is recorded. Delete it, or fill it.",
+    ),
+    "repeated_header": Rule("error", "A row must be one woman's treatment; {rows} the header once more. Delete it."),
+    "left_out_summary_row": Rule(
+        "warning",
+        "A row should be one woman's treatment; {rows} a summary, such as a mean, a total or a count, and left out. "
+        "Delete it, or rename the woman if it is one.",
+    ),
+    "left_out_note_row": Rule(
+        "warning",
+        "A row should be one woman's treatment; {rows} hardly filled (a note, a heading, another table, or a woman of "
+        "whom nothing is recorded), and left out. Delete it, or fill it.",
+    ),
+    "left_out_repeated_header": Rule(
+        "warning", "A row should be one woman's treatment; {rows} the header once more, and left out. Delete it."
+    ),
+    "hidden_row": Rule(
+        "warning",
+        "Rows should be in sight; {rows} hidden or filtered out in the sheet, and read all the same. Delete them if "
+        "they do not belong to the cohort.",
+    ),
+    "hidden_columns": Rule(
+        "warning",
+        "Columns should be in sight; {count} hidden in the sheet ({names}), and read all the same where the study uses "
+        "them. Delete them if they are old.",
+    ),
+    "merged_cells": Rule(
+        "warning",
+        "Each row should have cells of its own; {count} cells are part of ones merged over rows, and take the merged "
+        "value. Unmerge and fill them if that is not what is meant.",
+    ),
+    "sheet_chosen": Rule(
+        "warning",
+        'A workbook should hold one sheet; "{sheet}" is read, and {others} not. Name another in cohort.sheet if that '
+        "is the wrong one.",
+    ),
+    "equal_rows": Rule(
+        "error",
+        "A row must differ from every other; {rows} equal to an earlier one in every cell. Delete them, or set "
+        'cohort.duplicates = "drop".',
+    ),
+    "equal_rows_read": Rule(
+        "warning",
+        "A row should differ from every other; {rows} equal to an earlier one in every cell. Delete them if they are "
+        "copies.",
+    ),
+    "dropped_equal_rows": Rule(
+        "warning",
+        "A row should differ from every other; {rows} equal to an earlier one in every cell, and left out as "
+        'cohort.duplicates = "drop" declares.',
+    ),
+    "equal_unnamed_rows": Rule(
+        "warning",
+        "A row should differ from every other; {rows} equal to an earlier one in every cell, and the table names no "
+        "woman. Delete them if they are copies.",
+    ),
     "mixed_origin": Rule(
         "error",
         "SYNTHETIC and clinic rows must not be in one table; {count} of {total} rows are SYNTHETIC. Separate them.",
@@ -148,6 +235,26 @@ _CELLS = {
         '{column} should be a plain number; {rows} given as ">limit", and the limit is taken as the '
         "value. Enter the diluted result if there is one.",
     ),
+    "formula_without_result": Rule(
+        "error",
+        "{column} must hold values; {rows} a formula whose result is not in the file. Open the file in a spreadsheet "
+        "program and save it, or paste the values.",
+    ),
+    "cell_error": Rule(
+        "error",
+        "{column} must hold values; {rows} an error of the spreadsheet program, such as #REF!. Correct or empty the "
+        "cells.",
+    ),
+    "not_available": Rule(
+        "warning",
+        '{column} should hold values; {rows} #N/A ("not available"), and taken as missing. Check the formulas if they '
+        "looked something up.",
+    ),
+    "merged_across": Rule(
+        "error",
+        "{column} must have a cell of its own in each row; {rows} merged with another column. Unmerge and fill "
+        "the cells.",
+    ),
     "unknown_level": Rule(
         "error",
         "{column} must be one of {accepted}; {rows} none of them. Correct the cells, or map their "
@@ -176,6 +283,26 @@ _IDENTITY = {
         "warning",
         "{column} should be new in each row; {rows} of women named before, and taken as their further "
         "treatments. Correct the cells if they are other women.",
+    ),
+    "rounded_patient_id": Rule(
+        "error",
+        "{column} must be whole; {rows} like a long number rounded by a spreadsheet program, such as 1.23E+12, and so "
+        "shared by other women. Export the column as text.",
+    ),
+    "truncated_patient_id": Rule(
+        "error",
+        "{column} must be whole; {count} of {total} identifiers of 16 digits and more end in zeros, as a spreadsheet "
+        "program leaves them beyond the fifteenth digit. Export the column as text.",
+    ),
+    "date_patient_id": Rule(
+        "warning",
+        "{column} should name a woman; {rows} a date, into which spreadsheet programs turn names such as 3-12. Check "
+        "these cells.",
+    ),
+    "contradicting_courses": Rule(
+        "warning",
+        "Rows of one {column} should be of one woman; {rows} contradicting an earlier one in {differing}. Correct the "
+        "identifiers if they are other women.",
     ),
     "similar_patient_id": Rule(
         "warning",

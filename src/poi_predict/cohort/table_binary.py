@@ -1,82 +1,26 @@
-"""XLSX workbooks and Parquet files as cells."""
+"""Parquet files as cells."""
 
 from __future__ import annotations
 
-import io
-import itertools
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from poi_predict.cohort.bombs import refuse_packed_parquet, refuse_packed_workbook
+from poi_predict.cohort.bombs import refuse_packed_parquet
 from poi_predict.cohort.table_cells import (
     EXACT_INTEGERS,
+    TOP_ROWS,
     Cells,
     cell_text,
     cells_of_objects,
     refuse_too_wide,
 )
-from poi_predict.errors import CohortError
-from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
     from poi_predict.cohort.mapping import ReadingSettings
 
-__all__ = ["read_parquet_cells", "read_workbook_cells"]
-
-_OLE2 = b"\xd0\xcf\x11\xe0"  # container of old .xls files and of password-protected workbooks
-
-
-def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
-    """Read one sheet of an XLSX workbook; the first row that holds anything is the header.
-
-    Raises
-    ------
-    CohortError
-        If the workbook is protected, too large or has no such sheet.
-    """
-    import openpyxl  # noqa: PLC0415
-
-    if content.startswith(_OLE2):
-        raise CohortError(
-            "A workbook must be an unprotected .xlsx; this one has a password or is an old .xls. Save it as "
-            ".xlsx without a password."
-        )
-    refuse_packed_workbook(content)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # openpyxl warns of styles and validations that no cell depends on
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        try:
-            sheet = _sheet(book, settings.sheet)
-            sheet.reset_dimensions()  # the stored extent may claim a million empty rows
-            rows = sheet.iter_rows(values_only=True)
-            header = next((row for row in rows if any(cell is not None for cell in row)), ())
-            refuse_too_wide(len(header), settings.max_columns)
-            return _cells_of_rows(header, list(rows))
-        finally:
-            book.close()
-
-
-def _sheet(book: Any, wanted: str | int) -> Any:
-    names = [sheet.title for sheet in book.worksheets]
-    if isinstance(wanted, int) and wanted < len(names):
-        return book.worksheets[wanted]
-    if wanted in names:
-        return book[wanted]
-    hint = suggest(wanted, names) if isinstance(wanted, str) else ""
-    raise CohortError(
-        f"cohort.sheet must be a sheet of the workbook; it is none of the {len(names)}{hint}. Correct it."
-    )
-
-
-def _cells_of_rows(header: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> Cells:
-    width = len(header)
-    overlong = np.array([any(cell is not None for cell in row[width:]) for row in rows], dtype=bool)
-    columns = list(itertools.zip_longest(*(row[:width] for row in rows)))
-    columns += [(None,) * len(rows)] * (width - len(columns))
-    return Cells([cell_text(name) or "" for name in header], list(map(cells_of_objects, columns)), overlong)
+__all__ = ["parquet_top", "read_parquet_cells"]
 
 
 def read_parquet_cells(content: bytes, settings: ReadingSettings) -> Cells:
@@ -95,7 +39,15 @@ def read_parquet_cells(content: bytes, settings: ReadingSettings) -> Cells:
     refuse_packed_parquet(pa.BufferReader(content), len(content))
     table = file.read()
     columns = [_arrow_column(table.column(i)) for i in range(table.num_columns)]
-    return Cells([str(name) for name in table.column_names], columns, np.zeros(table.num_rows, dtype=bool))
+    overlong = np.zeros(table.num_rows, dtype=bool)
+    return Cells([str(name) for name in table.column_names], columns, overlong, top=parquet_top(table[:TOP_ROWS]))
+
+
+def parquet_top(table: Any) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Return the first rows of an Arrow table as text, each with its row, the header's being 1."""
+    columns = [column.to_pylist() for column in table.columns]
+    rows = zip(*columns, strict=True)
+    return tuple((2 + i, tuple(cell_text(cell) or "" for cell in row)) for i, row in enumerate(rows))
 
 
 def _arrow_column(column: Any) -> pd.Series:

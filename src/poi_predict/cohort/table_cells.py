@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,22 +13,47 @@ import pyarrow as pa
 from poi_predict.errors import CohortError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Cells", "SpeltCells", "as_texts", "cell_text", "cells_of_objects", "refuse_too_wide", "spell"]
+    from poi_predict.cohort.findings import Finding
 
+__all__ = ["Cells", "Mark", "SpeltCells", "as_texts", "cell_text", "cells_of_objects", "refuse_too_wide", "spell"]
+
+AGGREGATE = "aggregate"  # marks a formula that sums up cells of its own column; a reader's word, no rule
+TOP_ROWS = 30  # rows under the first that are looked at for the header, should the first be a title
 EXACT_INTEGERS = 2**53  # beyond, float64 would round an identifier
+
+
+class Mark(NamedTuple):
+    """Cells that break a rule by the way in which the file holds them; `position` None means whole rows."""
+
+    rule: str
+    position: int | None
+    rows: np.ndarray  # of bool
+
+    def taken(self, kept: np.ndarray | slice) -> Mark:
+        """Return the mark of some of the rows: a mask, positions or a slice."""
+        return self._replace(rows=self.rows[kept])
 
 
 class Cells(NamedTuple):
     """What a file holds: headers, columns of equal length, and which rows have more cells than the header.
 
     Columns are float64 where the file itself holds numbers, otherwise text (`str`), missing where no cell is.
+    `top` holds the first rows, uncut, each with its row in the file.
+    `shown` holds the columns, by position, that a number format shows otherwise, such as 7 as 0007. `header_row` is
+    the header's row in the file, from 1, and `row_number` that of each row below it; None means that none was skipped.
     """
 
     headers: list[str]
     columns: list[pd.Series]
     overlong: np.ndarray
+    header_row: int = 1
+    row_number: np.ndarray | None = None
+    shown: Mapping[int, pd.Series] = MappingProxyType({})
+    top: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    marks: tuple[Mark, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
 
 class SpeltCells(NamedTuple):

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poi_predict.cohort.table_binary import read_parquet_cells, read_workbook_cells
+from poi_predict.cohort.cell_marks import clean_texts
+from poi_predict.cohort.other_rows import find_other_rows
+from poi_predict.cohort.table_binary import read_parquet_cells
+from poi_predict.cohort.table_cells import AGGREGATE
 from poi_predict.cohort.table_text import read_text_cells
+from poi_predict.cohort.workbook import read_workbook_cells
 from poi_predict.errors import CohortError
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
 
+    from poi_predict.cohort.findings import Finding
     from poi_predict.cohort.mapping import ReadingSettings
-    from poi_predict.cohort.table_cells import Cells
+    from poi_predict.cohort.table_cells import Cells, Mark
 
 __all__ = ["NOTHING", "TABLE_SUFFIXES", "RawTable", "read_table_file", "speaking_of", "table_suffix"]
 
@@ -57,6 +62,16 @@ class RawTable:
         Rows with more cells than the header.
     sha256 : str
         Hash of the file's bytes.
+    header_row : int
+        The header's row in the file, as a spreadsheet program counts them; `row_number` + `header_row` is a row's.
+    top : tuple of (int, tuple of str)
+        The first rows below the header, uncut, each with its row in the file.
+    shown : mapping of int to Series
+        Columns, by position, that a number format of a workbook shows otherwise, such as 7 as 0007.
+    marks : tuple of Mark
+        Cells and rows that break a rule by the way in which the file holds them.
+    notes : tuple of Finding
+        What else is to be said of the file.
     """
 
     headers: tuple[str, ...]
@@ -64,11 +79,36 @@ class RawTable:
     row_number: np.ndarray = field(repr=False)
     overlong: np.ndarray = field(repr=False)
     sha256: str
+    header_row: int = 1
+    top: tuple[tuple[int, tuple[str, ...]], ...] = field(default=(), repr=False)
+    shown: Mapping[int, pd.Series] = field(default_factory=dict, repr=False)
+    marks: tuple[Mark, ...] = field(default=(), repr=False)
+    notes: tuple[Finding, ...] = ()
 
     @property
     def n_rows(self) -> int:
         """Number of rows that hold anything."""
         return len(self.row_number)
+
+    def cells(self, position: int, *, as_shown: bool = False) -> pd.Series:
+        """Return a column, as its number format shows it if asked."""
+        return self.shown.get(position, self.columns[position]) if as_shown else self.columns[position]
+
+    def marks_of(self, position: int | None) -> list[Mark]:
+        """Return what is marked in a column; None means whole rows."""
+        return [mark for mark in self.marks if mark.position == position]
+
+    def without(self, rows: np.ndarray) -> RawTable:
+        """Return the table without some rows, a mask."""
+        kept = ~rows
+        return replace(
+            self,
+            columns=tuple(_taken(column, kept) for column in self.columns),
+            row_number=self.row_number[kept],
+            overlong=self.overlong[kept],
+            shown={i: _taken(column, kept) for i, column in self.shown.items()},
+            marks=tuple(mark for mark in (mark.taken(kept) for mark in self.marks) if mark.rows.any()),
+        )
 
 
 def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
@@ -165,20 +205,44 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _without_blanks(cells: Cells, sha256: str) -> RawTable:
-    """Drop the rows that hold nothing, and the columns that have neither name nor cells."""
+    """Drop rows that hold nothing, and columns that have neither name nor cells; mark the rows of no woman."""
+    cells = clean_texts(cells)
     blank = [_is_blank(column) for column in cells.columns]
     kept = [i for i, header in enumerate(cells.headers) if header.strip() or not blank[i].all()]
     filled = cells.overlong.copy()
     for i in kept:
         filled |= ~blank[i]
-    positions = np.flatnonzero(filled)
+    for mark in cells.marks:
+        if mark.position is not None:
+            filled |= mark.rows  # a formula without a result is no empty cell
+    headers = tuple(cells.headers[i] for i in kept)
+    columns = tuple(_taken(cells.columns[i], filled) for i in kept)
+    row_number = (np.arange(1, len(filled) + 1) if cells.row_number is None else cells.row_number)[filled]
+    marks = [mark.taken(filled) for mark in cells.marks if mark.position is None or mark.position in kept]
+    aggregated = np.zeros(len(row_number), dtype=bool)
+    for mark in marks:
+        aggregated |= mark.rule == AGGREGATE and mark.rows
+    marks = [
+        mark if mark.position is None else mark._replace(position=kept.index(mark.position))
+        for mark in marks
+        if mark.rule != AGGREGATE and mark.rows.any()
+    ]
     return RawTable(
-        headers=tuple(cells.headers[i] for i in kept),
-        columns=tuple(cells.columns[i].iloc[positions].reset_index(drop=True) for i in kept),
-        row_number=positions + 1,
+        headers=headers,
+        columns=columns,
+        row_number=row_number,
         overlong=cells.overlong[filled],
         sha256=sha256,
+        header_row=cells.header_row,
+        top=cells.top,
+        shown={kept.index(i): _taken(column, filled) for i, column in cells.shown.items() if i in kept},
+        marks=(*marks, *find_other_rows(headers, columns, row_number, aggregated)),
+        notes=cells.notes,
     )
+
+
+def _taken(column: pd.Series, kept: np.ndarray) -> pd.Series:
+    return column[kept].reset_index(drop=True)
 
 
 def _is_blank(column: pd.Series) -> np.ndarray:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from poi_predict.cohort.headers import ColumnPlan
     from poi_predict.cohort.lab_clues import LabFacts
     from poi_predict.cohort.mapping import ReadingSettings
-    from poi_predict.cohort.table_cells import SpeltCells
+    from poi_predict.cohort.table_cells import Mark, SpeltCells
 
     BreachFinder = Callable[[pd.DataFrame, Codebook], Mapping[tuple[str, str], np.ndarray]]
 
-__all__ = ["enforce_contract", "read_columns", "tabulate"]
+__all__ = ["enforce_contract", "mark_breaches", "read_columns", "reads_as_shown", "tabulate"]
 
 
 def read_columns(
@@ -53,6 +53,16 @@ def read_columns(
             columns |= typed.columns
             breaches += typed.breaches
     return columns, breaches
+
+
+def reads_as_shown(plan: ColumnPlan) -> bool:
+    """Whether a column holds names, which are what a number format shows: 0007 and not 7."""
+    return plan.variable.kind == "id" or (plan.variable.kind == "category" and not plan.variable.levels)
+
+
+def mark_breaches(plan: ColumnPlan, marks: Sequence[Mark]) -> list[Breach]:
+    """Return what the file's own way of holding the cells of a column breaks, such as a formula without a result."""
+    return [Breach(plan.variable.name, mark.rule, mark.rows, {"column": plan.shown}) for mark in marks]
 
 
 def tabulate(ids: pd.Series, columns: Mapping[str, pd.Series]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from poi_predict.cohort.contract_checks import check_contract
 from poi_predict.cohort.findings import TABLE
-from poi_predict.cohort.identity import nameless_rows
+from poi_predict.cohort.identity import nameless_rows, rounded_rows
 from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.plausibility import consistency_breaches
 from poi_predict.cohort.rules import Breach, row_message
@@ -24,7 +24,7 @@ from poi_predict.cohort.streaming.text_blocks import kinds_of, parse_text_block
 from poi_predict.cohort.streaming.whole_tables import read_whole_block
 from poi_predict.cohort.table_cells import as_texts
 from poi_predict.cohort.table_files import speaking_of
-from poi_predict.cohort.typed_table import enforce_contract, read_columns, tabulate
+from poi_predict.cohort.typed_table import enforce_contract, mark_breaches, read_columns, tabulate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.mapping import ReadingSettings
     from poi_predict.cohort.streaming.cells import BlockCells
     from poi_predict.cohort.streaming.plans import BlockPlan, CohortPlan, TablePlan
-    from poi_predict.cohort.table_cells import SpeltCells
+    from poi_predict.cohort.table_cells import Mark, SpeltCells
 
 __all__ = ["Block", "RowFault", "check_cells", "read_block"]
 
@@ -119,8 +119,9 @@ def read_block(plan: CohortPlan, block: BlockPlan) -> Block:
         cells = _cells(table, block, plan.settings)
     if len(cells.position) != block.n_rows:
         raise changed(table.name)
+    row_number = cells.position + block.first_row
     read = check_cells(
-        cells.columns, table.columns, plan.settings, cells.position + block.first_row, table.facts, cells.overlong
+        cells.columns, table.columns, plan.settings, row_number, table.facts, cells.overlong, cells.marks
     )
     return replace(read, table=block.table)
 
@@ -132,6 +133,7 @@ def check_cells(
     row_number: np.ndarray,
     facts: Mapping[str, LabFacts] | None = None,
     overlong: np.ndarray | None = None,
+    marks: Sequence[Mark] = (),
 ) -> Block:
     """Return cells as a block: read as their variables, with the rules that each row breaks.
 
@@ -148,14 +150,19 @@ def check_cells(
         What whole columns say, where `cells` are a part of them.
     overlong : array of bool, shape (n,), optional
         Rows with more cells than the header.
+    marks : sequence of Mark
+        What the file's own way of holding the cells breaks.
     """
     ids, breaches = _identify(cells, plans, row_number)
     columns, found = read_columns(cells.__getitem__, plans, settings, facts)
+    for plan in plans:
+        found += mark_breaches(plan, [mark for mark in marks if mark.position == plan.position])
     data = tabulate(ids, columns)
     numeric = [column for column in plans if column.variable.is_numeric]  # levels are known ones once read
     beyond = np.zeros(len(row_number), dtype=bool) if overlong is None else overlong
     breaches = [
         Breach(TABLE, "overlong_row", beyond, {}),
+        *[Breach(TABLE, mark.rule, mark.rows, {}) for mark in marks if mark.position is None],
         *breaches,
         *found,
         *enforce_contract(data, numeric, check_contract),
@@ -186,7 +193,11 @@ def _identify(
     ids = series_of(texts)
     if nameless.any():
         ids = ids.where(~nameless)
-    return ids, [Breach("patient_id", "empty_patient_id", nameless, {"column": plan.shown})]
+    shown = {"column": plan.shown}
+    return ids, [
+        Breach("patient_id", "empty_patient_id", nameless, shown),
+        Breach("patient_id", "rounded_patient_id", rounded_rows(texts), shown),
+    ]
 
 
 def _cells(table: TablePlan, block: BlockPlan, settings: ReadingSettings) -> BlockCells:

@@ -15,7 +15,9 @@ from poi_predict.cohort.table_cells import SpeltCells
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["BlockCells", "cells_of_arrow", "holds", "joined", "series_of", "texts_of"]
+    from poi_predict.cohort.table_cells import Mark
+
+__all__ = ["BlockCells", "Column", "as_series", "cells_of_arrow", "holds", "joined", "series_of", "texts_of"]
 
 Column = pd.Series | SpeltCells
 
@@ -34,12 +36,15 @@ class BlockCells:
         Rows with more cells than the header.
     n_records : int
         Rows of the block, blank ones counted.
+    marks : tuple of Mark
+        What the file's own way of holding the cells breaks.
     """
 
     columns: Mapping[int, Column]
     position: np.ndarray
     overlong: np.ndarray
     n_records: int
+    marks: tuple[Mark, ...] = ()
 
     @classmethod
     def of(cls, columns: Mapping[int, Column], filled: np.ndarray, overlong: np.ndarray | None = None) -> BlockCells:
@@ -70,6 +75,11 @@ def cells_of_arrow(column: pa.Array) -> Column:
 def series_of(texts: pa.Array) -> pd.Series:
     """Return an Arrow array of text as a column."""
     return pd.Series(texts.to_pandas(), dtype="str")
+
+
+def as_series(cells: Column) -> pd.Series:
+    """Return a column of either form as a Series."""
+    return cells if isinstance(cells, pd.Series) else series_of(texts_of(cells))
 
 
 def texts_of(cells: Column) -> pa.Array:

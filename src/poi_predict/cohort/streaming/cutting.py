@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING, NamedTuple
 
+from poi_predict.cohort.cell_marks import is_suspect
 from poi_predict.cohort.streaming.text_blocks import UnfitText
 from poi_predict.cohort.table_files import NOTHING
-from poi_predict.cohort.table_text import read_head
+from poi_predict.cohort.table_text import read_head, read_top
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ class TextStart(NamedTuple):
     headers: tuple[str, ...]
     delimiter: str
     rows: int
+    header_row: int
+    top: tuple[tuple[int, tuple[str, ...]], ...]
 
 
 def find_start(file: BinaryIO, settings: ReadingSettings) -> TextStart:
@@ -56,7 +59,10 @@ def find_start(file: BinaryIO, settings: ReadingSettings) -> TextStart:
     cut_short = not whole and (found.rows == len(text) or found.start > len(text) // 8)
     if cut_short or not any(header.strip() for header in found.headers):
         raise UnfitText
-    return TextStart(tuple(found.headers), found.delimiter, mark + len(text[: found.rows].encode()))
+    top = read_top(text[found.start :], found)
+    if is_suspect(text[: found.rows].encode()):
+        raise UnfitText
+    return TextStart(tuple(found.headers), found.delimiter, mark + len(text[: found.rows].encode()), found.row, top)
 
 
 def cut_records(file: BinaryIO, n_bytes: int) -> Iterator[bytes]:

@@ -7,23 +7,37 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from poi_predict.cohort.bombs import refuse_packed_parquet
 from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.identity import LongIds, count_long_ids
 from poi_predict.cohort.lab_clues import LabClues
-from poi_predict.cohort.streaming.cells import BlockCells, cells_of_arrow, holds, joined
+from poi_predict.cohort.shape import check_header
+from poi_predict.cohort.streaming.cells import BlockCells, as_series, cells_of_arrow, holds, joined, texts_of
+from poi_predict.cohort.streaming.plain_rows import Gaps, label_columns, rows_are_plain
 from poi_predict.cohort.streaming.plans import BlockPlan, ParquetLayout
 from poi_predict.cohort.streaming.row_groups import RowGroup, open_parquet, row_group_checksum, slices_of, take_slice
 from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
-from poi_predict.cohort.table_cells import EXACT_INTEGERS, cell_text, refuse_too_wide
+from poi_predict.cohort.streaming.text_blocks import UnfitText
+from poi_predict.cohort.table_binary import parquet_top
+from poi_predict.cohort.table_cells import (
+    EXACT_INTEGERS,
+    TOP_ROWS,
+    SpeltCells,
+    as_texts,
+    cell_text,
+    refuse_too_wide,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from poi_predict.cohort.headers import ColumnPlan
+    from poi_predict.cohort.streaming.cells import Column
     from poi_predict.cohort.streaming.plans import TablePlan
     from poi_predict.cohort.streaming.surveyed import Terms
 
@@ -37,6 +51,8 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
     ------
     CohortError
         If it is too wide, or claims more than its size can hold.
+    UnfitText
+        If its rows are not all plain, so that it must be read whole.
     """
     with path.open("rb") as raw:
         sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
@@ -50,8 +66,14 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
         survey = _Survey(columns, terms, layout)
         for group in range(file.num_row_groups):
             survey.look(path, file, group)
-    kept = tuple(header for i, header in enumerate(headers) if header.strip() or i in survey.used)
-    plan, findings = conclude(path, sha256, kept, columns, (survey.n_rows, survey.n_synthetic))
+        kept = tuple(header for i, header in enumerate(headers) if header.strip() or i in survey.used)
+        first = next(file.iter_batches(TOP_ROWS, use_threads=False), None)
+    if Gaps.any_between(survey.gaps):
+        raise UnfitText  # what stands below a blank row may be another table
+    top = () if first is None else parquet_top(pa.Table.from_batches([first]))
+    shape = check_header(kept, 1, top, terms.settings) if kept else []
+    rows = (survey.n_rows, survey.n_synthetic)
+    plan, findings = conclude(path, sha256, kept, columns, rows, shape, survey.long_ids)
     facts = {
         plan.variable.name: survey.clues[plan.variable.name].settle(lab_column(plan, terms.settings).decimal)
         for plan in columns.numeric
@@ -93,6 +115,8 @@ class _Survey:
     n_records: int = 0
     n_rows: int = 0
     n_synthetic: int = 0
+    gaps: list[tuple[Gaps, int]] = field(default_factory=list)
+    long_ids: LongIds = field(default_factory=LongIds)
 
     def __post_init__(self) -> None:
         self.clues = {plan.variable.name: LabClues() for plan in self.columns.numeric}
@@ -102,7 +126,8 @@ class _Survey:
         origin, layout = self.columns.origin, self.layout
         written = [plan for plan in self.columns.numeric if plan.position not in layout.numbers]
         named = [plan for plan in self.columns.plans if plan.variable.kind == "id"]
-        wanted = {plan.position for plan in (*written, *named, *([] if origin is None else [origin]))} or {0}
+        wanted = {plan.position for plan in (*written, *named, *([] if origin is None else [origin]))}
+        wanted |= label_columns(layout.headers)
         checksum = row_group_checksum(path, file, group)
         source = RowGroup(path, group, layout.names(wanted), layout.n_slice, checksum)
         for start, table in slices_of(file, source):
@@ -113,6 +138,7 @@ class _Survey:
             if origin is not None:
                 self.n_synthetic += count_synthetic(cells.columns[origin.position], origin, self.terms.settings)
             first_row, n_rows = self.n_records + 1, len(cells.position)
+            self._look_at_rows(cells, source, start, [plan.position for plan in named])
             if n_rows:
                 where = (start, start + cells.n_records)
                 self.blocks.append(BlockPlan(0, 0, *where, first_row, n_rows, group=group, checksum=checksum))
@@ -120,12 +146,37 @@ class _Survey:
             self.n_rows += n_rows
         self._look_for_names(file, source)
 
+    def _look_at_rows(self, cells: BlockCells, source: RowGroup, start: int, named: Iterable[int]) -> None:
+        headers = self.layout.headers
+
+        def read_all() -> tuple[list[pd.Series], np.ndarray]:
+            found = take_slice(source._replace(columns=None), start)
+            whole = _cells_of(found, range(len(headers)), source, start, self.layout)
+            return [as_series(whole.columns[i]) for i in range(len(headers))], whole.position + 1
+
+        if any(_has_odd_text(column) for column in cells.columns.values()) or not rows_are_plain(
+            cells, headers, read_all
+        ):
+            raise UnfitText
+        self.gaps.append((Gaps.of(cells), len(cells.position)))
+        for position in named:
+            column = cells.columns[position]
+            texts = texts_of(as_texts(column) if isinstance(column, pd.Series) else column)
+            self.long_ids = self.long_ids.joined([count_long_ids(texts)])
+
     def _look_for_names(self, file: Any, source: RowGroup) -> None:
         """Find the columns without a name that hold something: they count as columns."""
         nameless = [i for i, header in enumerate(self.layout.headers) if not header.strip()]
         if nameless:
             for _, table in slices_of(file, source._replace(columns=None)):
                 self.used |= {i for i in nameless if _holds(table.column(i)).any()}
+
+
+def _has_odd_text(column: Column) -> bool:
+    """Whether a cell may be one that a spreadsheet program wrote for itself, such as ="0042"."""
+    if not isinstance(column, SpeltCells):
+        return False
+    return bool(pc.any(pc.match_substring_regex(column.spellings, r"^\s*['=#]")).as_py())
 
 
 def read_parquet_block(plan: TablePlan, block: BlockPlan, layout: ParquetLayout) -> BlockCells:

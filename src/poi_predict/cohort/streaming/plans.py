@@ -46,12 +46,15 @@ class TextLayout:
         Columns of numbers in which some cell is no plain number, so that all of them are read as text.
     n_bytes : int
         Size of the file.
+    named : int
+        Cells that a row must have: up to the last column with a name.
     """
 
     delimiter: str
     width: int
     spelt: frozenset[int] = frozenset()
     n_bytes: int = 0
+    named: int = 0
 
 
 @dataclass(frozen=True)

@@ -89,13 +89,13 @@ def survey_cohort(
 def _survey_table(path: Path, terms: Terms, pool: Executor, n_threads: int) -> Surveyed:
     suffix = table_suffix(path)
     with speaking_of(path):
-        if suffix == _PARQUET:
-            return survey_parquet(path, terms)
-        if suffix in _TEXT:
-            try:
+        try:
+            if suffix == _PARQUET:
+                return survey_parquet(path, terms)
+            if suffix in _TEXT:
                 return survey_text(path, terms, pool, n_threads)
-            except UnfitText:
-                pass
+        except UnfitText:
+            pass
         return survey_whole(path, terms)
 
 

@@ -13,12 +13,11 @@ from poi_predict.cohort.identity import synthetic_rows
 from poi_predict.cohort.level_values import parse_levels
 from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.rules import column_finding
-from poi_predict.cohort.shape import check_header
 from poi_predict.cohort.streaming.plans import BlockSize, TablePlan
 from poi_predict.errors import CohortError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.codebook import Codebook
     from poi_predict.cohort.findings import Finding
     from poi_predict.cohort.headers import ColumnPlan
+    from poi_predict.cohort.identity import LongIds
     from poi_predict.cohort.mapping import ReadingSettings
     from poi_predict.cohort.streaming.plans import BlockPlan
     from poi_predict.cohort.table_cells import SpeltCells
@@ -77,7 +77,13 @@ class Surveyed:
 
 
 def conclude(
-    path: Path, sha256: str, headers: tuple[str, ...], columns: Columns, rows: tuple[int, int]
+    path: Path,
+    sha256: str,
+    headers: tuple[str, ...],
+    columns: Columns,
+    rows: tuple[int, int],
+    shape: Sequence[Finding],
+    long_ids: LongIds,
 ) -> tuple[TablePlan, Findings]:
     """Return the plan of a table, and everything that is wrong with the table as a whole.
 
@@ -93,12 +99,19 @@ def conclude(
         Which of them are variables.
     rows : (int, int)
         Rows that hold anything; those of them that are SYNTHETIC.
+    shape : sequence of Finding
+        What is to be said of the table as such.
+    long_ids : LongIds
+        Identifiers that a spreadsheet program may have cut.
     """
     n_rows, n_synthetic = rows
-    shape = check_header(headers) or ([] if n_rows else [column_finding("no_rows", TABLE)])
+    if not n_rows and not any(finding.severity == "error" for finding in shape):
+        shape = [column_finding("no_rows", TABLE)]
     mixed = 0 < n_synthetic < n_rows
     origin = [column_finding("mixed_origin", "data_origin", count=n_synthetic, total=n_rows)] if mixed else []
-    findings = Findings.of(shape or [*columns.findings, *origin])
+    named = next((plan.shown for plan in columns.plans if plan.variable.kind == "id"), "patient_id")
+    alone = any(finding.severity == "error" for finding in shape)
+    findings = Findings.of(shape if alone else [*shape, *long_ids.findings(named), *columns.findings, *origin])
     plan = TablePlan(
         path=path,
         name=path.name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyarrow as pa
 
+from poi_predict.cohort.cell_marks import is_suspect
 from poi_predict.cohort.columns import lab_column
 from poi_predict.cohort.lab_values import numeric_missing
 from poi_predict.cohort.streaming.cells import BlockCells, cells_of_arrow, holds, joined
@@ -35,7 +36,7 @@ class UnfitText(Exception):  # noqa: N818 - no error: the table is read in anoth
 
 
 def check_text(content: bytes, delimiter: str) -> None:
-    """Make sure that a block is UTF-8 and that its quotes stand where cells begin and end.
+    """Make sure that a block is UTF-8, that its quotes stand where cells begin and end, and that cells are plain.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def check_text(content: bytes, delimiter: str) -> None:
             content.decode("utf-8")
         except UnicodeDecodeError:
             raise UnfitText from None
-    if b"\x00" in content or content.startswith(b"\xef\xbb\xbf"):
+    if b"\x00" in content or b"\x1a" in content or content.startswith(b"\xef\xbb\xbf") or is_suspect(content):
         raise UnfitText
     if b'"' not in content:
         return
@@ -171,6 +172,8 @@ def _by_records(content: bytes, layout: TextLayout, kinds: Mapping[int, CellKind
         rows = list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=layout.delimiter, strict=True))
     except csv.Error:
         raise UnfitText from None
+    if any(len(row) < layout.named and any(map(str.strip, row)) for row in rows):
+        raise UnfitText  # a row that is too short is to be named
     cells = cells_of_records([""] * layout.width, rows)
     arrays = [pa.array(column, pa.string(), from_pandas=True) for column in cells.columns]
     filled = cells.overlong.copy()

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.identity import LongIds, count_long_ids
 from poi_predict.cohort.lab_clues import LabClues
 from poi_predict.cohort.missing import missing_spellings
-from poi_predict.cohort.streaming.cells import holds, texts_of
+from poi_predict.cohort.shape import check_header
+from poi_predict.cohort.streaming.cells import holds, series_of, texts_of
 from poi_predict.cohort.streaming.cutting import cut_records, find_start
+from poi_predict.cohort.streaming.plain_rows import Gaps, label_columns, rows_are_plain
 from poi_predict.cohort.streaming.plans import BlockPlan, TextLayout
 from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
-from poi_predict.cohort.streaming.text_blocks import check_text, kinds_of, parse_text_block
+from poi_predict.cohort.streaming.text_blocks import UnfitText, check_text, kinds_of, parse_text_block
 from poi_predict.cohort.table_cells import SpeltCells
 
 if TYPE_CHECKING:
@@ -26,9 +29,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    import numpy as np
+
     from poi_predict.cohort.headers import ColumnPlan
     from poi_predict.cohort.mapping import ReadingSettings
+    from poi_predict.cohort.streaming.cutting import TextStart
     from poi_predict.cohort.streaming.surveyed import Terms
+    from poi_predict.cohort.streaming.text_blocks import CellKind
 
 __all__ = ["survey_text"]
 
@@ -50,22 +57,25 @@ def survey_text(path: Path, terms: Terms, pool: Executor, n_threads: int) -> Sur
     Raises
     ------
     UnfitText
-        If the table must be read whole.
+        If the table must be read whole: its bytes or rows are not all plain.
     CohortError
         If the header cannot be read.
     """
     with path.open("rb") as file:
         start = find_start(file, terms.settings)
         columns = Columns.of(start.headers, terms)
-        nameless = tuple(i for i, header in enumerate(start.headers) if not header.strip())
-        looker = _Looker(columns, nameless, terms.settings, TextLayout(start.delimiter, len(start.headers)))
+        looker = _Looker(columns, start.headers, terms.settings, _layout_of(start))
         file.seek(0)
         sha256, looks = _look_through(file, start.rows, looker.look, terms.size.n_bytes, (pool, n_threads))
+        if Gaps.any_between([(look.gaps, look.n_rows) for look in looks]):
+            raise UnfitText  # what stands below a blank row may be another table
         clues = looker.all_clues(file, start.rows, looks)
     used = frozenset().union(*(look.used for look in looks))
     headers = tuple(header for i, header in enumerate(start.headers) if header.strip() or i in used)
     n_rows, n_synthetic = sum(look.n_rows for look in looks), sum(look.n_synthetic for look in looks)
-    plan, findings = conclude(path, sha256, headers, columns, (n_rows, n_synthetic))
+    shape = check_header(headers, start.header_row, start.top, terms.settings)
+    long_ids = LongIds().joined([look.long_ids for look in looks])
+    plan, findings = conclude(path, sha256, headers, columns, (n_rows, n_synthetic), shape, long_ids)
     layout = replace(
         looker.layout,
         spelt=frozenset().union(*(look.spelt for look in looks)),
@@ -76,6 +86,11 @@ def survey_text(path: Path, terms: Terms, pool: Executor, n_threads: int) -> Sur
         for plan in columns.numeric
     }
     return Surveyed(replace(plan, layout=layout, facts=facts), tuple(_blocks(start.rows, looks)), findings)
+
+
+def _layout_of(start: TextStart) -> TextLayout:
+    named = max(i + 1 for i, header in enumerate(start.headers) if header.strip())
+    return TextLayout(start.delimiter, len(start.headers), named=named)
 
 
 def _look_through(
@@ -121,6 +136,8 @@ class _Look:
     spelt: frozenset[int]
     used: frozenset[int]
     clues: dict[str, LabClues]
+    gaps: Gaps
+    long_ids: LongIds
 
 
 @dataclass(frozen=True)
@@ -128,7 +145,7 @@ class _Looker:
     """Looks at blocks of one table."""
 
     columns: Columns
-    nameless: tuple[int, ...]
+    headers: tuple[str, ...]
     settings: ReadingSettings
     layout: TextLayout
 
@@ -138,8 +155,13 @@ class _Looker:
         origin = self.columns.origin
         named = [plan for plan in self.columns.plans if plan.variable.kind == "id"]
         wanted = [*self.columns.numeric, *named, *([] if origin is None else [origin])]
-        kinds = kinds_of(wanted, self.settings, spelt) | dict.fromkeys(self.nameless, "text")
-        cells = parse_text_block(content, self.layout, kinds or {0: "text"}, missing_spellings(self.settings.missing))
+        nameless = [i for i, header in enumerate(self.headers) if not header.strip()]
+        kinds: dict[int, CellKind] = dict.fromkeys((*nameless, *label_columns(self.headers)), "text")
+        kinds |= kinds_of(wanted, self.settings, spelt)
+        cells = parse_text_block(content, self.layout, kinds, missing_spellings(self.settings.missing))
+        if not rows_are_plain(cells, self.headers, lambda: self._everything(content)):
+            raise UnfitText
+        ids = [texts_of(cells.columns[plan.position]) for plan in named]
         return _Look(
             n_bytes=len(content),
             n_records=cells.n_records,
@@ -149,11 +171,18 @@ class _Looker:
             spelt=frozenset(
                 i for i, kind in kinds.items() if kind == "number" and isinstance(cells.columns[i], SpeltCells)
             ),
-            used=frozenset(i for i in self.nameless if holds(texts_of(cells.columns[i])).any()),
+            used=frozenset(i for i in nameless if holds(texts_of(cells.columns[i])).any()),
             clues={
                 plan.variable.name: self._clues(plan, cells.columns[plan.position]) for plan in self.columns.numeric
             },
+            gaps=Gaps.of(cells),
+            long_ids=LongIds().joined([count_long_ids(texts) for texts in ids]),
         )
+
+    def _everything(self, content: bytes) -> tuple[list[pd.Series], np.ndarray]:
+        missing = missing_spellings(self.settings.missing)
+        cells = parse_text_block(content, self.layout, dict.fromkeys(range(self.layout.width), "text"), missing)
+        return [series_of(texts_of(cells.columns[i])) for i in range(self.layout.width)], cells.position + 1
 
     def _clues(self, plan: ColumnPlan, column: pd.Series | SpeltCells) -> LabClues:
         if isinstance(column, pd.Series):

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.identity import LongIds, count_long_ids
+from poi_predict.cohort.shape import check_shape
 from poi_predict.cohort.streaming.cells import BlockCells
 from poi_predict.cohort.streaming.plans import BlockPlan
 from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, changed, conclude, count_synthetic
+from poi_predict.cohort.table_cells import as_texts
 from poi_predict.cohort.table_files import read_table_file
+from poi_predict.cohort.typed_table import reads_as_shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +71,7 @@ def survey_whole(path: Path, terms: Terms) -> Surveyed:
         If it cannot be read.
     """
     table = _LAST.read(path, terms.settings)
+    shape = check_shape(table, terms.settings)
     columns = Columns.of(table.headers, terms)
     n_synthetic, facts = 0, {}
     if columns.origin is not None:
@@ -73,7 +79,12 @@ def survey_whole(path: Path, terms: Terms) -> Surveyed:
     for column in columns.numeric:
         lab = lab_column(column, terms.settings)
         facts[column.variable.name] = lab.examine(table.columns[column.position]).clues().settle(lab.decimal)
-    plan, findings = conclude(path, table.sha256, table.headers, columns, (table.n_rows, n_synthetic))
+    named = next(
+        (table.cells(plan.position, as_shown=True) for plan in columns.plans if plan.variable.kind == "id"), None
+    )
+    long_ids = LongIds() if named is None else count_long_ids(pa.array(as_texts(named), pa.string(), from_pandas=True))
+    shape = [finding for finding in shape if finding.severity == "warning" or not finding.concerns_rows]
+    plan, findings = conclude(path, table.sha256, table.headers, columns, (table.n_rows, n_synthetic), shape, long_ids)
     size = terms.size.n_rows
     blocks = tuple(
         BlockPlan(0, 0, start, stop, int(table.row_number[start]), stop - start)
@@ -88,8 +99,10 @@ def read_whole_block(plan: TablePlan, block: BlockPlan, settings: ReadingSetting
     table = _LAST.get(plan, settings)
     rows = slice(block.start, block.stop)
     columns = {
-        column.position: table.columns[column.position].iloc[rows].reset_index(drop=True) for column in plan.columns
+        column.position: table.cells(column.position, as_shown=reads_as_shown(column)).iloc[rows].reset_index(drop=True)
+        for column in plan.columns
     }
     position = table.row_number[rows] - block.first_row
     n_records = int(position[-1]) + 1 if len(position) else 0
-    return BlockCells(columns, np.asarray(position), table.overlong[rows], n_records)
+    marks = tuple(mark.taken(rows) for mark in table.marks)
+    return BlockCells(columns, np.asarray(position), table.overlong[rows], n_records, marks)
