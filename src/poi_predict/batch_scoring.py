@@ -33,6 +33,7 @@ from poi_predict.tracking import track_scoring
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from poi_predict.cohort import CohortPlan
     from poi_predict.scoring import Bundle
     from poi_predict.scoring.portable import PortableBundle
     from poi_predict.tracking import TrackedUse
@@ -201,6 +202,8 @@ def score(
         with ScoreOutput.open(out, _describe_run(job), columns, n_rows, Tally.merge_dicts, place) as output:
             if output.note:
                 listener.say(output.note)
+            for line in _say_reading(job.plan):
+                listener.say(line)
             if not output.is_complete:
                 _score_blocks(job, output, options, listener)
                 output.finish(_sum_up(job, output, (created or dt.datetime.now(tz=dt.UTC).date()).isoformat()))
@@ -216,6 +219,15 @@ def score(
     if wants_track:
         tracked = track_scoring(model, stored.bundle.contract.study, summary, page)
     return ScoringRun(out, summary, options.drift, tracked)
+
+
+def _say_reading(plan: CohortPlan) -> list[str]:
+    """Say which files of a folder were left aside, and what is doubtful about the tables as such."""
+    lines = [f"Not part of the cohort, and left aside: {', '.join(plan.left_aside)}."] if plan.left_aside else []
+    several = len(plan.tables) > 1
+    for table in plan.tables:
+        lines += [f"{table.name}: {found.message}" if several else found.message for found in table.warnings]
+    return lines
 
 
 def _plan(stored: PortableBundle, cohort: Path, out: Path, options: ScoringOptions, key: bytes | None) -> ScoringJob:

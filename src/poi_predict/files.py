@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import secrets
 import shutil
@@ -26,15 +27,19 @@ if TYPE_CHECKING:
 __all__ = [
     "ONE_ROW_A_PATIENT",
     "check_folder_is_ours",
+    "explain_unwritten",
     "make_private_folder",
     "open_private",
     "recover_folder",
     "replace_folder",
+    "shorten_name",
+    "shown_name",
     "staged_file",
     "staged_folder",
 ]
 
 EXCHANGE, WORKING_FOLDER = 2, -100  # RENAME_EXCHANGE, AT_FDCWD of <linux/fs.h> and <fcntl.h>
+LONGEST_SHOWN = 60
 STALE_SECONDS = 24 * 60 * 60
 
 
@@ -242,8 +247,36 @@ def _plain_words(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise OutputError(
-            f"{target.name} could not be written ({reason}); nothing was left behind. "
-            "Check that the folder exists, is writable and has room."
-        ) from error
+        raise OutputError(explain_unwritten(target.name, error, "nothing was left behind")) from error
+
+
+def explain_unwritten(name: str, error: OSError, left: str) -> str:
+    """Return the sentence that says why a file could not be written, what is left of it, and what helps.
+
+    >>> explain_unwritten("scores.csv", OSError(errno.ENOSPC, "No space left on device"), "nothing was left behind")
+    'scores.csv could not be written (No space left on device); nothing was left behind. Check that its ...
+    >>> explain_unwritten("x" * 300, OSError(errno.ENAMETOOLONG, "File name too long"), "nothing was left behind")
+    'The name of an output, with what is added to it, must not be longer than the system takes; ...
+    """
+    if error.errno == errno.ENAMETOOLONG:
+        return (
+            "The name of an output, with what is added to it, must not be longer than the system takes; "
+            f'"{shorten_name(name)}" is; {left}. Give it a shorter name.'
+        )
+    reason = error.strerror or type(error).__name__
+    return f"{name} could not be written ({reason}); {left}. Check that its folder exists, is writable and has room."
+
+
+def shown_name(path: Path) -> str:
+    r"""Return a file's name as text that every output can hold; bytes that are no UTF-8 stand as ``\xe9``.
+
+    >>> from pathlib import Path
+    >>> shown_name(Path("caf\udce9.csv"))
+    'caf\\xe9.csv'
+    """
+    return os.fsencode(path.name).decode("utf-8", errors="backslashreplace")
+
+
+def shorten_name(name: str) -> str:
+    """Return the beginning and the end of a name that is too long to be shown."""
+    return name if len(name) <= LONGEST_SHOWN else f"{name[:30]}…{name[-20:]}"

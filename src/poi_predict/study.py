@@ -6,6 +6,7 @@ Unknown keys are refused with the nearest valid name: a mistyped key must never 
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import tomllib
 from collections.abc import Mapping
@@ -149,13 +150,19 @@ def read_study(source: str | Path) -> Study:
     """
     path = _find_study(str(source))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _decode(path.read_bytes())
         raw = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path.name} must be a readable UTF-8 text file; it is not.") from error
+        raise StudyError(f"{path.name} must be a readable UTF-8 text file; it is not. Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path.name} must be valid TOML; {error}.") from error
     return _build_study(raw, path.name, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _decode(content: bytes) -> str:
+    """Return the text of a declaration; editors put a byte-order mark in front, or write UTF-16."""
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf16 else "utf-8-sig").replace("\r\n", "\n")
 
 
 def _find_study(source: str) -> Path:

@@ -26,6 +26,7 @@ from poi_predict.cohort.shape import check_shape, other_rows
 from poi_predict.cohort.table_files import read_table_file
 from poi_predict.cohort.typed_table import enforce_contract, mark_breaches, read_columns, reads_as_shown, tabulate
 from poi_predict.errors import CohortError
+from poi_predict.files import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -152,7 +153,7 @@ def read_cohort(
     [['007', 36.5, 80.0, True], ['008', 29.0, nan, False]]
     >>> folder.cleanup()
     """
-    source = Path(path).name
+    source = shown_name(Path(path))
     cohort = _read(Path(path), codebook, settings, required, needs_values=not permit_row_errors)
     if isinstance(cohort, Findings):
         raise CohortError(cohort.refusal(source))
@@ -250,7 +251,7 @@ def _read(
         findings=Findings.of(findings),
         fingerprint=Fingerprint(table.sha256, table.n_rows, len(table.headers)),
         synthetic=synthetic,
-        source_name=path.name,
+        source_name=shown_name(path),
         header_row=table.header_row,
     )
 

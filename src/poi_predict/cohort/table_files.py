@@ -6,6 +6,7 @@ parsers are not chained to it, because parsers quote the cells that they stumble
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from poi_predict.cohort.table_cells import AGGREGATE
 from poi_predict.cohort.table_text import read_text_cells
 from poi_predict.cohort.workbook import read_workbook_cells
 from poi_predict.errors import CohortError
+from poi_predict.files import shorten_name, shown_name
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ _READERS: dict[str, Callable[[bytes, ReadingSettings], Cells]] = {
     ".xlsx": read_workbook_cells,
     ".xlsm": read_workbook_cells,
     ".parquet": read_parquet_cells,
+}
+_OTHER_SPREADSHEETS = {
+    ".xls": "an old Excel workbook",
+    ".xlsb": "a binary Excel workbook",
+    ".xlt": "an old Excel template",
+    ".ods": "an OpenDocument workbook",
+    ".fods": "an OpenDocument workbook",
+    ".numbers": "a Numbers workbook",
+    ".et": "a WPS workbook",
 }
 TABLE_SUFFIXES = tuple(_READERS)
 NOTHING = b"\xef\xbb\xbf\xff\xfe \t\r\n,;\x00"
@@ -138,7 +149,7 @@ def read_table_file(path: Path, settings: ReadingSettings) -> RawTable:
     """
     suffix = table_suffix(path)
     content = _read_bytes(path)
-    empty = CohortError(f'A cohort must hold a header and rows; "{path.name}" is empty. Export it again.')
+    empty = CohortError(f'A cohort must hold a header and rows; "{shown_name(path)}" is empty. Export it again.')
     if not content.strip(NOTHING):
         raise empty
     with speaking_of(path):
@@ -158,12 +169,21 @@ def table_suffix(path: Path) -> str:
         If the path is a folder, or its suffix is of no format that can be read.
     """
     suffix = path.suffix.lower()
-    if path.is_dir():
-        raise CohortError(f'A cohort must be a file; "{path.name}" is a folder. Name a file in it.')
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    if is_folder:
+        raise CohortError(f'A cohort must be a file; "{shown_name(path)}" is a folder. Name a file in it.')
+    if suffix in _OTHER_SPREADSHEETS:
+        raise CohortError(
+            f'A cohort must be a table in a current format; "{shown_name(path)}" is {_OTHER_SPREADSHEETS[suffix]}. Open '
+            "it in a spreadsheet program and save it as .xlsx, or as .csv in UTF-8."
+        )
     if suffix not in _READERS:
         *first, last = _READERS
         raise CohortError(
-            f'A cohort must be a {", ".join(first)} or {last} file; "{path.name}" is none'
+            f'A cohort must be a {", ".join(first)} or {last} file; "{shown_name(path)}" is none'
             f"{suggest(suffix, _READERS)}. Save it in one of these formats."
         )
     return suffix
@@ -184,14 +204,15 @@ def speaking_of(path: Path) -> Iterator[None]:
     except CohortError:
         raise
     except FileNotFoundError:
-        raise CohortError(f'A cohort must be an existing file; "{path.name}" is not. Check the path.') from None
+        raise CohortError(f'A cohort must be an existing file; "{shown_name(path)}" is not. Check the path.') from None
     except PermissionError:
-        raise CohortError(f'A cohort must be readable; "{path.name}" is not. Check its permissions.') from None
+        raise CohortError(f'A cohort must be readable; "{shown_name(path)}" is not. Check its permissions.') from None
     except MemoryError:
-        raise CohortError(f'A cohort must fit into memory; "{path.name}" does not. Split it.') from None
+        raise CohortError(f'A cohort must fit into memory; "{shown_name(path)}" does not. Split it.') from None
     except Exception as error:  # noqa: BLE001 - a parser may say anything of damaged bytes: the file is at fault
         raise CohortError(
-            f'A {suffix} file must be intact; "{path.name}" cannot be read ({type(error).__name__}). Export it again.'
+            f'A {suffix} file must be intact; "{shown_name(path)}" cannot be read ({type(error).__name__}). Export it '
+            "again."
         ) from None
 
 
@@ -199,9 +220,16 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise CohortError(f'A cohort must be an existing file; "{path.name}" is not. Check the path.') from None
-    except (OSError, ValueError):
-        raise CohortError(f'A cohort must be readable; "{path.name}" is not. Check its permissions.') from None
+        raise CohortError(f'A cohort must be an existing file; "{shown_name(path)}" is not. Check the path.') from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> CohortError:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = shorten_name(shown_name(path))
+        return CohortError(f'The name of a cohort must not be longer than the system takes; "{name}" is. Shorten it.')
+    return CohortError(f'A cohort must be readable; "{shown_name(path)}" is not. Check its permissions.')
 
 
 def _without_blanks(cells: Cells, sha256: str) -> RawTable:

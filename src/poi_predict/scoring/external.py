@@ -123,9 +123,7 @@ def read_labelled_cohort(bundle: Bundle, path: Path, *, allow_synthetic: bool = 
             "synthetic. Train a model on real women, or pass --allow-synthetic-model to try the software out."
         )
     errors = cohort.findings.rows_frame()  # a copy must not count its woman twice
-    errors = errors[
-        (errors["severity"] == "error") | (errors["rule"] == EQUAL_ROWS_READ)
-    ]
+    errors = errors[(errors["severity"] == "error") | (errors["rule"] == EQUAL_ROWS_READ)]
     broken = np.isin(cohort.row_number, errors["row"].to_numpy(dtype=np.int64))
     kept = replace(cohort, data=cohort.data.loc[~broken].reset_index(drop=True), row_number=cohort.row_number[~broken])
     _check_classes(kept, rules, endpoint)

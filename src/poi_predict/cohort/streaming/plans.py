@@ -164,11 +164,14 @@ class CohortPlan:
         In the order of the rows.
     settings : ReadingSettings
         How the files are written.
+    left_aside : tuple of str
+        Files in the same place that have a table's suffix and are none of the cohort's.
     """
 
     tables: tuple[TablePlan, ...]
     blocks: tuple[BlockPlan, ...] = field(repr=False)
     settings: ReadingSettings = field(repr=False)
+    left_aside: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from poi_predict.cohort.bombs import list_chunks
 from poi_predict.cohort.streaming.surveyed import changed
+from poi_predict.files import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,7 @@ class _GroupReader:
                 self.passed[at] = table
                 if len(self.passed) > _PASSED_OVER:
                     self.passed.popitem(last=False)
-            raise changed(self.source.path.name)
+            raise changed(shown_name(self.source.path))
 
     def _open(self) -> None:
         source = self.source
@@ -114,7 +115,7 @@ class _GroupReader:
         if source.group >= file.num_row_groups or (
             row_group_checksum(source.path, file, source.group) != source.checksum
         ):
-            raise changed(source.path.name)
+            raise changed(shown_name(source.path))
         self.slices, self.position = slices_of(file, source), 0
 
 

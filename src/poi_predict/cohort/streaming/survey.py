@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from poi_predict.cohort.findings import Findings
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.streaming.parquet_tables import survey_parquet
-from poi_predict.cohort.streaming.places import find_tables
+from poi_predict.cohort.streaming.places import find_tables, list_left_aside
 from poi_predict.cohort.streaming.plans import BlockSize, CohortPlan
 from poi_predict.cohort.streaming.surveyed import Surveyed, Terms
 from poi_predict.cohort.streaming.text_blocks import UnfitText
@@ -17,6 +17,7 @@ from poi_predict.cohort.streaming.text_survey import survey_text
 from poi_predict.cohort.streaming.whole_tables import survey_whole
 from poi_predict.cohort.table_files import speaking_of, table_suffix
 from poi_predict.errors import CohortError
+from poi_predict.files import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -71,19 +72,20 @@ def survey_cohort(
     terms = Terms(codebook, settings, required, size or BlockSize())
     surveyed: list[Surveyed] = []
     refusals: list[str] = []
-    paths = find_tables(spec)
+    paths, left_aside = find_tables(spec), list_left_aside(spec)
     with ThreadPoolExecutor(max(n_threads, 1)) as pool:
         for path in paths:
             try:
                 found = _survey_table(path, terms, pool, n_threads)
-                found.findings.raise_if_unusable(path.name)
+                found.findings.raise_if_unusable(shown_name(path))
                 surveyed.append(found)
             except CohortError as error:
-                named = len(paths) == 1 or path.name in str(error)
-                refusals.append(str(error) if named else f"{path.name}: {error}")
+                name = shown_name(path)
+                named = len(paths) == 1 or name in str(error)
+                refusals.append(str(error) if named else f"{name}: {error}")
     if refusals:
         raise CohortError("\n".join(refusals))
-    return _assemble(surveyed, settings)
+    return _assemble(surveyed, settings, left_aside)
 
 
 def _survey_table(path: Path, terms: Terms, pool: Executor, n_threads: int) -> Surveyed:
@@ -99,7 +101,7 @@ def _survey_table(path: Path, terms: Terms, pool: Executor, n_threads: int) -> S
         return survey_whole(path, terms)
 
 
-def _assemble(surveyed: list[Surveyed], settings: ReadingSettings) -> CohortPlan:
+def _assemble(surveyed: list[Surveyed], settings: ReadingSettings, left_aside: list[str]) -> CohortPlan:
     total = sum(found.plan.n_rows for found in surveyed)
     n_synthetic = sum(found.plan.n_synthetic for found in surveyed)
     if 0 < n_synthetic < total:
@@ -110,4 +112,5 @@ def _assemble(surveyed: list[Surveyed], settings: ReadingSettings) -> CohortPlan
         tables=tuple(found.plan for found in surveyed),
         blocks=tuple(replace(block, index=i) for i, block in enumerate(blocks)),
         settings=settings,
+        left_aside=tuple(left_aside),
     )

@@ -15,6 +15,7 @@ from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.streaming.plans import BlockSize, TablePlan
 from poi_predict.errors import CohortError
+from poi_predict.files import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -114,7 +115,7 @@ def conclude(
     findings = Findings.of(shape if alone else [*shape, *long_ids.findings(named), *columns.findings, *origin])
     plan = TablePlan(
         path=path,
-        name=path.name,
+        name=shown_name(path),
         sha256=sha256,
         n_rows=n_rows,
         headers=headers,

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 from poi_predict.errors import OutputError, PoiPredictError
+from poi_predict.files import explain_unwritten
 from poi_predict.plain import as_plain
 from poi_predict.scoring.output.beginning import COUNTS, begin, leave
 from poi_predict.scoring.output.growing import GrowingFile
@@ -275,8 +276,4 @@ def _plain_words(name: str, is_kept: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        left = KEPT if is_kept() else "nothing was left behind"
-        raise OutputError(
-            f"{name} could not be written ({reason}); {left}. Check that its folder exists, is writable and has room."
-        ) from error
+        raise OutputError(explain_unwritten(name, error, KEPT if is_kept() else "nothing was left behind")) from error
