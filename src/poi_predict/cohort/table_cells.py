@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -127,9 +128,18 @@ def cell_text(cell: Any) -> str | None:
     elif isinstance(cell, bool):
         text = "true" if cell else "false"
     elif isinstance(cell, float):
-        text = None if np.isnan(cell) else f"{cell:.0f}" if cell.is_integer() else repr(cell)
+        text = None if np.isnan(cell) else _digits(cell) if cell.is_integer() else repr(cell)
     elif isinstance(cell, dt.datetime | dt.date | dt.time):
         text = cell.isoformat()
     elif cell is not None:
         text = str(cell)
     return text
+
+
+def _digits(number: float) -> str:
+    """Return a whole number in digits: those that a workbook stores, and zeros from where it stores none.
+
+    >>> _digits(12.0), _digits(3.2010119901101e17)
+    ('12', '320101199011010000')
+    """
+    return f"{number:.0f}" if abs(number) <= EXACT_INTEGERS else f"{Decimal(repr(number)):f}".removesuffix(".0")

@@ -177,8 +177,8 @@ def table_suffix(path: Path) -> str:
         raise CohortError(f'A cohort must be a file; "{shown_name(path)}" is a folder. Name a file in it.')
     if suffix in _OTHER_SPREADSHEETS:
         raise CohortError(
-            f'A cohort must be a table in a current format; "{shown_name(path)}" is {_OTHER_SPREADSHEETS[suffix]}. Open '
-            "it in a spreadsheet program and save it as .xlsx, or as .csv in UTF-8."
+            f'A cohort must be a table in a current format; "{shown_name(path)}" is {_OTHER_SPREADSHEETS[suffix]}. '
+            "Open it in a spreadsheet program and save it as .xlsx, or as .csv in UTF-8."
         )
     if suffix not in _READERS:
         *first, last = _READERS

@@ -69,15 +69,11 @@ def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
 
     _refuse_other_kinds(content)
     refuse_packed_workbook(content)
+    _refuse_strict(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and validations that no cell depends on
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         try:
-            if not book.worksheets and _STRICT in zipfile.ZipFile(io.BytesIO(content)).read("xl/workbook.xml"):
-                raise CohortError(
-                    "A workbook must be in the usual form of .xlsx; this one is a Strict Open XML one. Save it as "
-                    '"Excel Workbook (.xlsx)".'
-                )
             sheet, notes = _choose_sheet(book, settings)
             grid = _read_grid(book, sheet, settings)
             return _cells_of(grid, settings, notes)
@@ -99,6 +95,15 @@ def _refuse_other_kinds(content: bytes) -> None:
         )
     if b"opendocument" in content[:200]:
         raise CohortError("A workbook must be an .xlsx; this one is an OpenDocument file. Save it as .xlsx.")
+
+
+def _refuse_strict(content: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if "_rels/.rels" in archive.namelist() and _STRICT in archive.read("_rels/.rels"):
+            raise CohortError(
+                "A workbook must be in the usual form of .xlsx; this one is a Strict Open XML one. Save it as "
+                '"Excel Workbook (.xlsx)".'
+            )
 
 
 @dataclass
