@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,14 @@ def test_a_post_treatment_column_is_refused_under_the_clinics_own_name_too(tmp_p
 
 def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
-    file.write_bytes(b"\xff\xfe\x00[study]")
+    file.write_bytes(b"\xff\x00[study]")
     with pytest.raises(StudyError, match="UTF-8"):
         read_study(file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path, encoding: str) -> None:
+    source = resources.files("poi_predict.studies") / "menses_12m.toml"
+    file = tmp_path / "study.toml"
+    file.write_bytes(source.read_text(encoding="utf-8").encode(encoding))
+    assert read_study(file).endpoint == read_study("menses_12m").endpoint
