@@ -87,12 +87,3 @@ def _draw_ridge(gain: float) -> tuple[Pipeline, pd.DataFrame, np.ndarray]:
 @cache
 def ridge_model(gain: float) -> Pipeline:
     return fit_model(*_draw_ridge(gain))
-
-
-@cache
-def ridge_refits(gain: float) -> tuple[Pipeline, ...]:
-    """Forty refits in bootstrap samples."""
-    pipeline, women, y = _draw_ridge(gain)
-    rng = np.random.default_rng(5)
-    samples = [rng.integers(0, len(y), len(y)) for _ in range(40)]
-    return tuple(fit_model(pipeline, women.iloc[rows], y[rows]) for rows in samples)

@@ -11,6 +11,8 @@ from poi_predict.validation import ValidationSettings
 
 ROOT = Path(__file__).parents[1]
 CREATED = dt.date(2026, 1, 2)
+EARLIER = ROOT / "tests" / "reference" / "earlier_bundles"
+"""Bundles as earlier versions wrote them, and what those scored with them."""
 
 
 def quicken(study: Study, candidates: tuple[str, ...] = ("prevalence", "ridge"), primary: str = "ridge") -> Study:

@@ -226,7 +226,7 @@ def test_an_interrupted_training_goes_on_where_it_stopped(
     assert "Cross-validation" not in {stage for stage, _ in stages}
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["out"]  # what was kept is cleared away
-    for name in ("assessment.json", "bundle/refits.skops", "predictions.parquet", "report.html"):
+    for name in ("assessment.json", "bundle/pipeline.skops", "predictions.parquet", "report.html"):
         assert (out / name).read_bytes() == (trained / name).read_bytes()
 
 

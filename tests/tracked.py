@@ -36,13 +36,8 @@ def make_bundle() -> Bundle:
     y = np.arange(len(X)) % 2
     features = build_features(codebook, FeatureSettings(predictors=PREDICTORS))
     pipeline = build_pipeline("ridge", features, monotone={}, random_state=0)
-    refits = []
-    for start in range(3):
-        rows = np.arange(start, len(X))
-        refits.append(fit_model(pipeline, X.iloc[rows].reset_index(drop=True), y[rows], np.ones(len(rows))))
     return Bundle(
         pipeline=fit_model(pipeline, X, y, np.ones(len(X))),
-        refits=tuple(refits),
         contract=Contract(
             study="menses_12m",
             predictors=PREDICTORS,

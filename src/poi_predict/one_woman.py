@@ -10,7 +10,7 @@ from poi_predict.cohort import Codebook
 from poi_predict.errors import ModelError
 from poi_predict.explain import explain_predictions, explain_with_uncertainty
 from poi_predict.files import ONE_ROW_A_PATIENT, staged_file
-from poi_predict.modeling import predict_contrast
+from poi_predict.modeling import has_posterior, predict_contrast
 from poi_predict.regimen import (
     NO_THERAPY,
     RegimenSettings,
@@ -202,11 +202,10 @@ def _read_woman(bundle: Bundle, cohort_file: Path, patient: str, row: int | None
 
 
 def _describe_woman(bundle: Bundle, woman: _Woman, *, for_regimens: bool = False) -> PatientContent:
-    """Fill her page; with error bars where the model has a posterior or refits."""
+    """Fill her page; with error bars where the model has a posterior."""
     row = woman.row
-    has_spread = bool(bundle.refits) or hasattr(bundle.pipeline[-1], "sample_posterior")
-    if for_regimens or has_spread:
-        explanation: Any = explain_with_uncertainty(bundle.pipeline, conform(row, bundle.contract), bundle.refits)
+    if for_regimens or has_posterior(bundle.pipeline):
+        explanation: Any = explain_with_uncertainty(bundle.pipeline, conform(row, bundle.contract))
     else:
         explanation = explain_predictions(bundle.pipeline, conform(row, bundle.contract))
     scored = score_frame(bundle, row, reasons=0)
@@ -230,7 +229,7 @@ def _open_comparison(bundle: Bundle) -> tuple[RegimenSettings, OptionList, Suppo
             "by an older version. Name protocol variables among predictors.use and train again."
         )
     settings, support = RegimenSettings.from_dict(stored["settings"]), Support.from_dict(stored["support"])
-    draws = build_draws(bundle.pipeline, bundle.refits)
+    draws = build_draws(bundle.pipeline)
     codebook = Codebook.from_dict(bundle.contract.codebook)
     options = list_options(settings, codebook, support.seen, without_therapy=draws.says_no_therapy)
     return settings, options, support, draws

@@ -35,6 +35,7 @@ from poi_predict.modeling import (
     describe_borrowing,
     describe_sample_size,
     develop_candidates,
+    has_posterior,
     make_groupings,
     plan_development,
 )
@@ -158,15 +159,14 @@ def develop(
         borrowing, outcome = development.fitted[EVIDENCE], study.evidence.outcome
         details["evidence"] = describe_borrowing(borrowing, data, study.codebook, outcome, seed=plan.seed)
     comparable = _prepare_comparison(study, development)
-    if comparable is not None and _can_compare(development):
+    if comparable is not None and has_posterior(development.primary):
         listener.say("Comparing the regimens that these women had.")
         cohort_of = TreatedCohort(
             data.X, data.y_true, data.weight, data.patient, analysis.centre, study.endpoint.favourable
         )
-        refits = development.refits.pipelines
         cross_fit = CrossFitSettings(min(5, study.validation.folds), min(5, study.validation.repeats))
         details["regimens"] = describe_regimens(
-            development.primary, refits, cohort_of, study.codebook, comparable, cross_fit=cross_fit, seed=plan.seed
+            development.primary, cohort_of, study.codebook, comparable, cross_fit=cross_fit, seed=plan.seed
         )
     assessment = assess_development(
         development, study.name, synthetic=cohort.synthetic, level=study.validation.level, details=details
@@ -184,11 +184,6 @@ def _prepare_comparison(study: Study, development: Development) -> tuple[Regimen
         development.primary, data.X, study.codebook, study.regimens, patient=data.patient, arms=arms,
         least=study.privacy.least,
     )  # fmt: skip
-
-
-def _can_compare(development: Development) -> bool:
-    """Whether the primary model has a posterior, or refits that stand for one."""
-    return bool(development.refits.pipelines) or hasattr(development.primary[-1], "sample_posterior")
 
 
 def train(
@@ -271,7 +266,6 @@ def _bundle(training: Training, provenance: Provenance, card: str) -> Bundle:
         assessment=training.assessment.as_dict(),
         provenance=provenance,
         card=card,
-        refits=training.development.refits.pipelines,
     )
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import logit
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from poi_predict.cohort import read_codebook
@@ -17,6 +16,7 @@ from poi_predict.features import FeatureSettings, build_features
 from poi_predict.modeling import build_pipeline, fit_model, predict_response, recalibrate_pipeline
 from poi_predict.modeling.borrowing import Arm, Marginal, Prior
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
+from poi_predict.modeling.imputed import MultiplyImputed
 
 COLUMNS = ["age__years", "fsh__log", "amh__log", "dose_cells__log10", "centre__code"]
 VARIABLES = ("age", "fsh", "amh", "dose_cells", "centre")
@@ -173,54 +173,54 @@ def test_same_seed_same_numbers_whoever_else_is_in_the_table(
 
 
 @pytest.fixture(scope="module")
-def refitted() -> tuple[Pipeline, list[Pipeline], pd.DataFrame]:
+def table() -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(3)
     n = 120
     X = pd.DataFrame(
         {"age": rng.normal(33, 5, n), "fsh": rng.gamma(6, 13, n), "cell_source": rng.choice(["adipose", "none"], n)}
     )
     y = (rng.random(n) < 1 / (1 + np.exp(0.06 * (X["fsh"] - 60)))).astype(int).to_numpy()
+    X.loc[rng.random(n) < 0.1, "age"] = np.nan
+    return X, y
+
+
+def fit_linear(name: str, table: tuple[pd.DataFrame, np.ndarray]) -> Pipeline:
+    X, y = table
     features = build_features(read_codebook(), FeatureSettings(predictors=tuple(X)))
-    plan = build_pipeline("ridge", features, monotone={}, random_state=1)
-    samples = [rng.integers(0, n, n) for _ in range(30)]
-    refits = [fit_model(clone(plan), X.iloc[rows], y[rows]) for rows in samples]
-    return fit_model(plan, X, y), refits, X
+    if name == "several imputations":
+        steps = [("features", features), ("model", MultiplyImputed(n_imputations=4))]
+        return fit_model(Pipeline(steps).set_output(transform="pandas"), X, y)
+    return fit_model(build_pipeline(name, features, monotone={}, random_state=1), X, y)
 
 
-def test_refits_give_the_bars_of_a_model_without_a_posterior(
-    refitted: tuple[Pipeline, list[Pipeline], pd.DataFrame],
-) -> None:
-    pipeline, refits, X = refitted
-    far = X.iloc[[0]].assign(fsh=150.0, age=X["age"].mean())
-    found = explain_with_uncertainty(pipeline, far, refits)
-    assert (found.kind, found.n_draws, found.pairs) == ("refits", 30, ())
+@pytest.mark.parametrize("name", ["ridge", "firth", "several imputations"])
+def test_a_linear_model_has_the_bars_of_its_posterior(name: str, table: tuple[pd.DataFrame, np.ndarray]) -> None:
+    pipeline = fit_linear(name, table)
+    far = table[0].iloc[[0, 0]].assign(fsh=150.0, age=[33.0, np.nan])
+    found = explain_with_uncertainty(pipeline, far)
+    assert (found.kind, found.n_draws, found.pairs) == ("posterior", 1000, ())
     total = found.explanation.baseline + found.spread.mean.sum(axis=1)
     np.testing.assert_allclose(total, logit(predict_response(pipeline, far)), atol=1e-6)
-    assert (found.spread.low <= found.spread.mean).all()
-    assert (found.spread.mean <= found.spread.high).all()
-    frame = found.frame().set_index("variable")
-    assert frame.loc["fsh", "same_sign"] == 1.0
-    assert frame.loc["age", "same_sign"] < 1.0
+    frame = found.frame().set_index(["row", "variable"])
+    assert frame.loc[(0, "fsh"), "same_sign"] > 0.99
+    assert frame.loc[(0, "age"), "same_sign"] < 0.99
+    width = frame["high"] - frame["low"]
+    assert width[1, "age"] > 1.5 * width[0, "age"]  # of the second woman it is not known
     assert found.pair_frame().empty
+    alone = explain_with_uncertainty(pipeline, far.iloc[[1]])
+    np.testing.assert_allclose(alone.spread.low[0], found.spread.low[1], atol=1e-12)
 
 
-def test_a_variable_that_a_refit_does_not_use_counts_as_nothing(
-    refitted: tuple[Pipeline, list[Pipeline], pd.DataFrame],
-) -> None:
-    pipeline, refits, X = refitted
-    features = build_features(read_codebook(), FeatureSettings(predictors=("age",)))
-    y = np.arange(len(X)) % 2
-    short = fit_model(build_pipeline("ridge", features, monotone={}, random_state=1), X[["age"]], y)
-    found = explain_with_uncertainty(pipeline, X.iloc[[0]].assign(fsh=150.0), [*refits[:3], short])
-    assert found.frame().set_index("variable").loc["fsh", "same_sign"] == 0.75
+def test_bars_of_a_recalibrated_linear_model_are_stretched(table: tuple[pd.DataFrame, np.ndarray]) -> None:
+    pipeline = fit_linear("ridge", table)
+    before = explain_with_uncertainty(pipeline, table[0].head(3))
+    after = explain_with_uncertainty(recalibrate_pipeline(pipeline, 0.4, 0.7), table[0].head(3))
+    np.testing.assert_allclose(after.spread.low, 0.7 * before.spread.low, atol=1e-9)
 
 
-def test_without_posterior_and_refits_there_is_no_error_bar(
-    refitted: tuple[Pipeline, list[Pipeline], pd.DataFrame],
-) -> None:
-    pipeline, _, X = refitted
-    with pytest.raises(ModelError, match=r"neither\. Train it with validation\.bootstrap"):
-        explain_with_uncertainty(pipeline, X)
+def test_without_a_posterior_there_is_no_error_bar(table: tuple[pd.DataFrame, np.ndarray]) -> None:
+    with pytest.raises(ModelError, match="this model has none"):
+        explain_with_uncertainty(fit_linear("elastic_net", table), table[0])
 
 
 def test_range_holds_nine_draws_of_ten_and_the_mean() -> None:

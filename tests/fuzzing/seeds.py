@@ -203,7 +203,7 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def make_bundles(folder: Path) -> dict[str, Path]:
-    """Three small models: of published evidence as text and as an archive, and ridge regression with refits."""
+    """Three small models: of published evidence as text and as an archive, and ridge regression."""
     shipped = ROOT / "models" / "reference-menses"
     places = {"text": shipped, "archive": folder / "archive", "ridge": folder / "ridge"}
     write_bundle(read_bundle(shipped), places["archive"])

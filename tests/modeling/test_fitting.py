@@ -8,7 +8,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from poi_predict.cohort.codebook import read_codebook
 from poi_predict.errors import ModelError
+from poi_predict.features import FeatureSettings, build_features
 from poi_predict.modeling import (
     FittedModel,
     build_pipeline,
@@ -103,24 +105,32 @@ def test_a_forest_is_no_equation(women) -> None:
         linear_terms(fit_model(pipeline, women.X, women.y))
 
 
-def test_intervals_are_percentiles_over_the_refits(women, ridge) -> None:
+def test_bundles_of_earlier_versions_have_percentiles_over_their_refits(women) -> None:
+    net = build_pipeline("elastic_net", women.features, monotone={}, random_state=0)
     rng = np.random.default_rng(0)
-    resamples = [rng.integers(0, 120, 120) for _ in range(20)]
-    refits = tuple(fit_model(ridge, women.X.iloc[rows], women.y[rows]) for rows in resamples)
-    model = FittedModel("ridge", fit_model(ridge, women.X, women.y), refits)
+    resamples = [rng.integers(0, 120, 120) for _ in range(6)]
+    refits = tuple(fit_model(net, women.X.iloc[rows], women.y[rows]) for rows in resamples)
+    model = FittedModel("elastic_net", fit_model(net, women.X, women.y), refits)
     interval = model.predict_interval(women.X, coverage=0.9)
     predictions = np.array([predict_response(refit, women.X) for refit in refits])
     point = model.predict_response(women.X)
     low, high = np.percentile(predictions, [5, 95], axis=0)
     np.testing.assert_allclose(interval, np.column_stack([np.minimum(low, point), np.maximum(high, point)]))
-    assert ((interval >= 0) & (interval <= 1)).all()
-
-
-def test_without_refits_there_is_no_interval(women, ridge) -> None:
-    model = FittedModel("ridge", fit_model(ridge, women.X, women.y))
-    assert np.isnan(model.predict_interval(women.X)).all()
+    without = FittedModel("elastic_net", model.pipeline)
+    assert np.isnan(without.predict_interval(women.X)).all()
     with pytest.raises(ModelError, match="coverage must be between 0 and 1"):
-        model.predict_interval(women.X, coverage=95)
+        without.predict_interval(women.X, coverage=95)
+
+
+def test_no_probability_is_0_or_1(women) -> None:
+    apart = women.X.assign(fsh=np.where(women.y == 1, 20.0, 180.0)).drop(columns=["afc", "aetiology"])
+    features = build_features(read_codebook(), FeatureSettings(("age", "fsh")))
+    p = predict_response(
+        fit_model(build_pipeline("logistic", features, monotone={}, random_state=0), apart, women.y), apart
+    )
+    assert p.min() >= 1e-6
+    assert p.max() <= 1 - 1e-6
+    assert np.isfinite(logit(p)).all()
 
 
 def test_a_model_that_knows_how_sure_it_is_gives_its_own_interval(women) -> None:

@@ -105,11 +105,19 @@ def test_a_second_recalibration_is_one_step_not_two(fitted: Pipeline) -> None:
     )
 
 
-def test_intervals_of_recalibrated_refits_hold_the_prediction(fitted: Pipeline) -> None:
-    mended = recalibrate_pipeline(fitted, 0.3, 0.8)
-    model = FittedModel("x", mended, (recalibrate_pipeline(fitted, 0.3, 0.8), mended))
-    interval, p = model.predict_interval(make_women(10, 6)), model.predict_response(make_women(10, 6))
-    assert ((interval[:, 0] <= p) & (p <= interval[:, 1])).all()
+def test_an_interval_holds_what_is_not_known_of_the_recalibration(fitted: Pipeline) -> None:
+    X = make_women(10, 6)
+    plain, few = (
+        FittedModel("x", recalibrate_pipeline(fitted, 0.3, 0.8, known)) for known in (None, [[0.3, 0], [0, 0]])
+    )
+    if np.isnan(plain.predict_interval(X)).all():
+        return
+    width = [np.ptp(logit(model.predict_interval(X)), axis=1) for model in (plain, few)]
+    np.testing.assert_allclose(width[1] ** 2, width[0] ** 2 + (2 * 1.96) ** 2 * 0.3, rtol=1e-3)
+    np.testing.assert_array_equal(plain.predict_response(X), few.predict_response(X))
+    twice = FittedModel("x", recalibrate_pipeline(few.pipeline, -0.1, 0.5, [[0.1, 0], [0, 0]]))
+    again = np.ptp(logit(twice.predict_interval(X)), axis=1)
+    np.testing.assert_allclose(again**2, 0.25 * width[1] ** 2 + (2 * 1.96) ** 2 * 0.1, rtol=1e-3)
 
 
 def test_the_equation_of_a_linear_model_is_recalibrated(fitted: Pipeline) -> None:

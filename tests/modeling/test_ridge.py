@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
+from scipy.integrate import quad
+from scipy.special import expit, logit
 
-from poi_predict.modeling import RidgeLogistic
-from poi_predict.modeling.newton import fit_penalised_logistic, with_intercept
-from poi_predict.modeling.ridge import compute_loo_log_odds
+from poi_predict.errors import ModelError
+from poi_predict.modeling import FirthLogistic, PlainLogistic, RidgeLogistic
 
 
 def make_sample(n: int, effect: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -17,33 +16,50 @@ def make_sample(n: int, effect: float, seed: int) -> tuple[np.ndarray, np.ndarra
     return X, y, rng.uniform(0.6, 1.8, n)
 
 
-@pytest.mark.parametrize("ratio", [0.003, 0.03, 0.3])
-def test_leave_one_out_is_close_to_the_real_one(ratio: float) -> None:
-    X, y, weight = make_sample(60, 1.0, seed=4)
-    design, penalty = with_intercept(X), ratio * weight.sum() * np.array([0.0, 1, 1, 1, 1, 1, 1])
-    approximate = compute_loo_log_odds(fit_penalised_logistic(design, y, weight, penalty), design, y, weight)
-    real = []
-    for i in range(len(y)):
-        rest = np.arange(len(y)) != i
-        without = fit_penalised_logistic(design[rest], y[rest], weight[rest], penalty)
-        real.append(design[i] @ without.coefficients)
-    apparent = fit_penalised_logistic(design, y, weight, penalty).log_odds
-    assert np.abs(approximate - real).max() < 0.1 * np.abs(apparent - real).max()
+def integrate_by_hand(X: np.ndarray, y: np.ndarray, scale: float) -> tuple[float, float]:
+    """Posterior mean and SD of the one coefficient, by sums over intercept, coefficient and its prior's spread."""
+    intercepts, slopes = np.linspace(-5, 5, 161), np.linspace(-8, 8, 321)
+    eta = intercepts[:, None, None] + slopes[None, :, None] * X[:, 0]
+    likelihood = np.exp((y * eta - np.logaddexp(0, eta)).sum(axis=2)).sum(axis=0)
+
+    def prior(slope: float) -> float:
+        def density(log_spread: float) -> float:
+            spread = np.exp(log_spread)
+            return np.exp(-0.5 * (slope / spread) ** 2) / (1 + (spread / scale) ** 2)
+
+        return quad(density, np.log(0.003), np.log(30.0), limit=200)[0]
+
+    share = likelihood * [prior(slope) for slope in slopes]
+    share /= share.sum()
+    mean = float(share @ slopes)
+    return mean, float(np.sqrt(share @ (slopes - mean) ** 2))
 
 
-def test_the_coefficients_are_those_of_the_penalty_chosen() -> None:
-    X, y, weight = make_sample(100, 1.0, seed=5)
-    model = RidgeLogistic().fit(X, y, weight)
-    reference = LogisticRegression(C=model.C_, solver="newton-cholesky", tol=1e-10).fit(X, y, weight)
-    np.testing.assert_allclose(model.coef_, reference.coef_, atol=1e-6)
-    assert model.penalty_ == model.penalties_[np.argmin(model.loo_log_loss_)]
-    assert 0 < model.effective_df_ < 6
+@pytest.mark.parametrize("effect", [0.0, 1.0])
+def test_the_posterior_is_that_of_the_integral(effect: float) -> None:
+    X, y, _ = make_sample(120, effect, seed=3)
+    model = RidgeLogistic().fit(X[:, :1], y)
+    mean, sd = integrate_by_hand(X[:, :1], y, 1.0)
+    assert model.posterior_mean_[1] == pytest.approx(mean, abs=0.15 * sd)
+    assert np.sqrt(model.covariance_[1, 1]) == pytest.approx(sd, rel=0.1)
 
 
 def test_mean_prediction_is_the_observed_rate() -> None:
     X, y, weight = make_sample(80, 1.0, seed=6)
     p = RidgeLogistic().fit(X, y, weight).predict_proba(X)[:, 1]
     assert np.average(p, weights=weight) == pytest.approx(np.average(y, weights=weight), abs=1e-8)
+
+
+def test_the_prediction_is_nearly_the_mean_over_the_posterior() -> None:
+    X, y, _ = make_sample(60, 1.5, seed=9)
+    model = RidgeLogistic().fit(X, y)
+    drawn = model.sample_coefficients(4000, np.random.default_rng(0))
+    averaged = expit(drawn[:, [0]] + drawn[:, 1:] @ X.T).mean(axis=0)
+    at_mean = expit(model.linear_moments(X)[0])
+    p = model.predict_proba(X)[:, 1]
+    assert np.abs(p - averaged).mean() < 0.75 * np.abs(at_mean - averaged).mean()
+    assert np.abs(p - averaged).max() < 0.03
+    assert 0.5 < model.attenuation_ < 1.0
 
 
 def test_noise_is_shrunk_towards_the_prevalence_and_signal_is_not() -> None:
@@ -56,27 +72,32 @@ def test_noise_is_shrunk_towards_the_prevalence_and_signal_is_not() -> None:
         )
         for effect in (0.0, 1.5)
     }
-    assert spread[0.0] < 0.15
+    assert spread[0.0] < 0.25
     assert spread[1.5] > 1.0
 
 
-def test_the_strongest_penalty_is_the_prevalence() -> None:
+def test_a_narrow_prior_leaves_the_prevalence() -> None:
     X, y, weight = make_sample(50, 2.0, seed=7)
-    model = RidgeLogistic(penalty_ratios=(1e6,)).fit(X, y, weight)
-    np.testing.assert_allclose(model.predict_proba(X)[:, 1], np.average(y, weights=weight), atol=1e-5)
-    assert model.effective_df_ == pytest.approx(0.0, abs=1e-4)
+    narrow, wide = (RidgeLogistic(scale).fit(X[:15], y[:15], weight[:15]) for scale in (1e-9, 1.0))
+    assert np.std(narrow.predict_proba(X)[:, 1]) < 0.1 * np.std(wide.predict_proba(X)[:, 1])
+    assert narrow.effective_df_ < 0.1 < wide.effective_df_
 
 
-def test_of_equal_penalties_the_strongest_is_taken() -> None:
+def test_columns_that_never_vary_tell_nothing() -> None:
     X, y = np.zeros((20, 2)), np.tile([0, 1], 10)
     model = RidgeLogistic().fit(X, y)
-    assert model.penalty_ == model.penalties_.max()
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], 0.5)
+    assert np.isfinite(model.covariance_).all()
 
 
-def test_the_unit_of_the_weights_does_not_matter() -> None:
-    X, y, weight = make_sample(70, 1.0, seed=8)
-    one, other = RidgeLogistic().fit(X, y, weight), RidgeLogistic().fit(X, y, weight * 3)
-    np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=0.02)
+def test_unequal_weights_tell_less_than_equal_ones() -> None:
+    X, y, weight = make_sample(90, 1.0, seed=8)
+    for model in (RidgeLogistic(), FirthLogistic(), PlainLogistic()):
+        equal = np.ptp(model.fit(X, y, np.full(90, weight.mean())).predict_interval(X), axis=1)
+        unequal = np.ptp(
+            model.fit(X, y, np.where(np.arange(90) % 2, 2 * weight.mean(), 1e-6)).predict_interval(X), axis=1
+        )
+        assert unequal.mean() > 1.15 * equal.mean()
 
 
 def test_separated_classes_stay_finite() -> None:
@@ -84,3 +105,38 @@ def test_separated_classes_stay_finite() -> None:
     model = RidgeLogistic().fit(X, (X[:, 0] > 0).astype(int))
     assert np.isfinite(model.coef_).all()
     assert model.predict_proba(X)[-1, 1] > 0.8
+    assert np.isfinite(model.predict_interval(X)).all()
+
+
+def test_an_interval_is_that_of_the_draws() -> None:
+    X, y, _ = make_sample(70, 1.0, seed=10)
+    for model in (RidgeLogistic(), FirthLogistic(), PlainLogistic()):
+        model.fit(X, y)
+        drawn = model.sample_coefficients(40_000, np.random.default_rng(1))
+        limits = np.quantile(drawn[:, [0]] + drawn[:, 1:] @ X[:5].T, [0.1, 0.9], axis=0).T
+        np.testing.assert_allclose(logit(model.predict_interval(X[:5], 0.8)), limits, atol=0.05)
+
+
+def test_a_separated_plain_model_says_nothing_of_how_sure_it_is() -> None:
+    X = np.linspace(-1, 1, 30)[:, None]
+    model = PlainLogistic().fit(X, (X[:, 0] > 0).astype(int))
+    assert not model.has_posterior
+    assert np.isnan(model.predict_interval(X)).all()
+    with pytest.raises(ModelError, match="this model has none"):
+        model.sample_coefficients(2, np.random.default_rng(0))
+    with pytest.raises(ModelError, match="coverage must be between 0 and 1"):
+        model.predict_interval(X, 95)
+
+
+@pytest.mark.parametrize(("n", "effects"), [(40, (0.0, 0.0)), (80, (0.7, -0.4)), (80, (2.0, 1.0))])
+@pytest.mark.parametrize("model", [RidgeLogistic(), FirthLogistic()])
+def test_intervals_hold_the_true_probability(model: RidgeLogistic | FirthLogistic, n: int, effects: tuple) -> None:
+    """The short form of ``benchmarks/individual_intervals.py``: effects of none, inside and outside the prior."""
+    rng, held = np.random.default_rng(11), []
+    for _ in range(40):
+        X = rng.normal(size=(n, 8))
+        log_odds = -0.8 + X[:, :2] @ effects
+        y = (rng.random(n) < expit(log_odds)).astype(int)
+        low, high = model.fit(X, y).predict_interval(X).T
+        held.append(((low <= expit(log_odds)) & (expit(log_odds) <= high)).mean())
+    assert np.mean(held) > 0.91

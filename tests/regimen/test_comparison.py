@@ -16,7 +16,7 @@ from poi_predict.regimen import comparison as comparison_module
 from poi_predict.regimen import draws as draws_module
 from poi_predict.regimen.compared import RegimenComparison
 from poi_predict.regimen.comparison import compare_regimens
-from poi_predict.regimen.draws import PosteriorDraws, RefitDraws, ResponseDraws, build_draws
+from poi_predict.regimen.draws import LinearDraws, PosteriorDraws, ResponseDraws, build_draws
 from poi_predict.regimen.options import Option, OptionList, list_options
 from poi_predict.regimen.placing import place_options
 from poi_predict.regimen.seen import count_arms
@@ -33,7 +33,6 @@ from regimen_women import (
     reference_model,
     respond,
     ridge_model,
-    ridge_refits,
     settings,
 )
 
@@ -111,7 +110,7 @@ def test_probabilities_are_those_of_the_score(model) -> None:
     women = draw_women(20, 23)
     protocol = {"cell_source": "umbilical_cord", "route": "intravenous", "dose_cells": 3e6, "adjuvant": "none"}
     pipeline = model(0.0)
-    draws_of = PosteriorDraws(pipeline) if model is evidence_model else RefitDraws(pipeline, [pipeline])
+    draws_of = PosteriorDraws(pipeline) if model is evidence_model else LinearDraws(pipeline)
     p, _ = draws_of.compute(without_protocol(women), [Option("x", "x", protocol)])
     np.testing.assert_allclose(p[:, 0], predict_response(pipeline, women.assign(**protocol)), rtol=1e-12)
 
@@ -130,7 +129,7 @@ def test_options_of_one_woman_share_the_draws() -> None:
     women = draw_women(10, 25, missing=0.3)
     protocol = {"cell_source": "adipose", "route": "intravenous", "dose_cells": 1e7, "adjuvant": "none"}
     twins = [Option("a", "a", protocol), Option("b", "b", dict(protocol))]
-    for draws_of in (PosteriorDraws(evidence_model(0.0)), RefitDraws(ridge_model(2.5), ridge_refits(2.5)[:20])):
+    for draws_of in (PosteriorDraws(evidence_model(0.0)), LinearDraws(ridge_model(2.5), 20)):
         _, draws = draws_of.compute(women, twins)
         np.testing.assert_array_equal(draws[:, 0], draws[:, 1])
         assert (draws[:, 0].std(axis=-1) > 0).all()
@@ -277,16 +276,14 @@ def test_the_average_woman(found: RegimenComparison) -> None:
     assert average.loc["none", ["difference", "difference_low", "difference_high"]].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_refits_stand_for_a_posterior_and_too_few_give_no_verdict(
-    trained: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    women, draws_of = without_protocol(draw_women(6, 40)), RefitDraws(ridge_model(2.5), ridge_refits(2.5))
+def test_too_few_draws_give_no_verdict(trained: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    women, draws_of = without_protocol(draw_women(6, 40)), LinearDraws(ridge_model(2.5), 40)
     few = compare(draws_of, women, trained)
     assert {verdict.kind for verdict in few.verdicts} == {"not distinguishable"}
-    assert "40 refits are too few for a verdict; 100 are needed" in few.notes[-1]
+    assert "40 draws are too few for a verdict; 100 are needed" in few.notes[-1]
     monkeypatch.setattr(comparison_module, "LEAST_DRAWS", 40)
     found = compare(draws_of, women, trained)
-    assert found.kind == "refits"
+    assert found.kind == "posterior"
     assert {verdict.best for verdict in found.verdicts} == {BETTER}
     assert found.options[found.reference].name == found.options[0].name
     assert "knows nothing of women without cell therapy" in found.notes[0]
@@ -294,7 +291,7 @@ def test_refits_stand_for_a_posterior_and_too_few_give_no_verdict(
 
 
 def test_a_model_that_knows_nothing_of_no_therapy_is_not_asked(trained: pd.DataFrame) -> None:
-    draws_of = RefitDraws(ridge_model(0.0), [ridge_model(0.0)])
+    draws_of = LinearDraws(ridge_model(0.0))
     assert not draws_of.says_no_therapy
     support = summarise_support(ridge_model(0.0), trained, SETTINGS, codebook())
     options = list_options(SETTINGS, codebook(), support.seen)
@@ -310,7 +307,7 @@ def test_women_without_cells_teach_a_model_without_evidence_about_no_therapy() -
     women = pd.concat([untreated, women.iloc[30:]], ignore_index=True)
     pipeline = ridge_model(0.0).__sklearn_clone__()
     pipeline.fit(women, respond(women, 42, 0.0))
-    draws_of = RefitDraws(pipeline, [pipeline] * 2)
+    draws_of = LinearDraws(pipeline, 2)
     assert draws_of.says_no_therapy
     found = compare(draws_of, without_protocol(women.head(4)), women)
     assert found.options[0].name == "none"

@@ -11,7 +11,7 @@ import pytest
 from poi_predict.errors import ModelError
 from poi_predict.modeling import predict_response
 from poi_predict.regimen import draws as draws_module
-from poi_predict.regimen.draws import PosteriorDraws, RefitDraws, build_draws
+from poi_predict.regimen.draws import LinearDraws, PosteriorDraws, build_draws
 from poi_predict.regimen.options import list_options
 from poi_predict.regimen.seen import count_arms
 from poi_predict.regimen.timing import compare_waiting, put_off
@@ -71,7 +71,7 @@ def test_waiting_lowers_the_chance_where_women_who_waited_fared_worse() -> None:
 
 def test_a_short_silence_that_ends_is_seen_by_models_with_a_step() -> None:
     women = draw_women(4, 4).assign(amenorrhea_months=11.0)
-    found = compare_waiting(RefitDraws(ridge_model(0.0), [ridge_model(0.0)]), women, OPTIONS[1:2], (2.0,))
+    found = compare_waiting(LinearDraws(ridge_model(0.0)), women, OPTIONS[1:2], (2.0,))
     later = women.assign(age=women["age"] + 1 / 6, amenorrhea_months=13.0)
     protocol = {name: value for name, value in OPTIONS[1].protocol.items() if value is not None}
     np.testing.assert_allclose(

@@ -30,16 +30,12 @@ def declare(name: str, role: str, kind: str, levels: tuple[str, ...] = ()) -> Va
 def compare(
     table: pd.DataFrame, y: np.ndarray, codebook: Codebook, reference: str, *, favourable: bool, smallest: float
 ) -> RegimenComparison:
-    """Fit a plain logistic regression, refit it 100 times, and compare the arms for every patient."""
+    """Fit a plain logistic regression, and compare the arms for every patient."""
     features = build_features(codebook, FeatureSettings(tuple(table.columns), rare_level_below=1))
-    unfitted = build_pipeline("logistic", features, monotone={}, random_state=0)
-    pipeline = fit_model(unfitted, table, y)
-    rng = np.random.default_rng(1)
-    samples = [rng.integers(0, len(y), len(y)) for _ in range(100)]
-    refits = [fit_model(unfitted, table.iloc[rows], y[rows]) for rows in samples]
+    pipeline = fit_model(build_pipeline("logistic", features, monotone={}, random_state=0), table, y)
     settings = build_regimen_settings({"smallest_difference": smallest}, codebook, tuple(table.columns))
     settings = replace(settings, reference=reference)
-    draws_of = build_draws(pipeline, refits)
+    draws_of = build_draws(pipeline)
     support = summarise_support(pipeline, table, settings, codebook)
     options = list_options(settings, codebook, support.seen, without_therapy=draws_of.says_no_therapy)
     return compare_regimens(draws_of, table, options, settings, support, favourable=favourable)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -35,7 +36,6 @@ from poi_predict.scoring.reckoning import prefers_processes, reckon
 
 PREDICTORS = ("age", "fsh", "amh", "afc", "aetiology", "cell_source", "adjuvant", "dose_cells")
 N_WOMEN = 110
-N_REFITS = 4
 
 
 def make_women(seed: int, n: int = N_WOMEN) -> pd.DataFrame:
@@ -99,20 +99,14 @@ def make_bundle(pipeline: Pipeline, refits: tuple[Pipeline, ...] = ()) -> Bundle
 def bundles() -> dict[str, Bundle]:
     found = {}
     for name in CATALOG:
-        n = 0 if name == "evidence" else 2 if CATALOG[name].family == "trees" else N_REFITS
-        found[name] = make_bundle(fit_candidate(name, 0), tuple(fit_candidate(name, 1 + r) for r in range(n)))
+        found[name] = make_bundle(fit_candidate(name, 0))
     return found
 
 
 def ask_one_by_one(bundle: Bundle, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probability and interval by the pipelines themselves, and attributions."""
     p = predict_response(bundle.pipeline, X)
-    if bundle.refits:
-        each = np.array([predict_response(refit, X) for refit in bundle.refits])
-        low, high = np.quantile(each, [0.025, 0.975], axis=0)
-        interval = np.column_stack([np.minimum(low, p), np.maximum(high, p)])
-    else:
-        interval = FittedModel("any", bundle.pipeline).predict_interval(X)
+    interval = FittedModel("any", bundle.pipeline, tuple(bundle.refits)).predict_interval(X)
     return p, interval, explain_predictions(bundle.pipeline, X).attributions
 
 
@@ -133,9 +127,8 @@ def test_one_pass_gives_what_the_single_questions_give(name: str, bundles: dict[
 
 @pytest.mark.parametrize("name", ["evidence", "ridge", "gradient_boosting"])
 def test_a_recalibrated_model_is_reckoned_as_it_answers(name: str, bundles: dict[str, Bundle]) -> None:
-    bundle = bundles[name]
-    moved = tuple(recalibrate_pipeline(refit, 0.3, 0.8) for refit in bundle.refits)
-    check_against_single_questions(make_bundle(recalibrate_pipeline(bundle.pipeline, 0.3, 0.8), moved), make_scored())
+    moved = recalibrate_pipeline(bundles[name].pipeline, 0.3, 0.8, [[0.04, 0.01], [0.01, 0.09]])
+    check_against_single_questions(make_bundle(moved), make_scored())
 
 
 @pytest.mark.parametrize("name", ["evidence", "firth", "random_forest"])
@@ -151,7 +144,7 @@ def test_neither_threads_nor_the_order_of_blocks_changes_a_byte(name: str, bundl
     blocks = [make_scored(seed).assign(amh__below=seed % 2 == 0) for seed in range(20, 26)]
     blocks[4].loc[:30, "adjuvant"] = "collagen_scaffold+hrt"  # met first in one order, last in the other
     blocks[0].loc[:30, "adjuvant"] = "g_csf+growth_hormone"
-    fresh = [make_bundle(bundles[name].pipeline, bundles[name].refits) for _ in range(2)]  # nothing made ready yet
+    fresh = [make_bundle(bundles[name].pipeline) for _ in range(2)]  # nothing made ready yet
     with limit_threads(), ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda X: reckon(fresh[0], X, reasons=True), blocks))
     alone = [reckon(fresh[1], X, reasons=True) for X in reversed(blocks)][::-1]
@@ -182,11 +175,39 @@ def test_no_rows_give_no_numbers(bundles: dict[str, Bundle]) -> None:
     assert found.leading(3)[0].shape == (0, 0)
 
 
-def test_a_model_without_refits_has_no_interval(bundles: dict[str, Bundle]) -> None:
-    found = reckon(make_bundle(bundles["ridge"].pipeline), make_scored(), reasons=False)
+@pytest.mark.parametrize("name", ["elastic_net", "random_forest", "gradient_boosting"])
+def test_a_model_that_does_not_say_how_sure_it_is_has_no_interval(name: str, bundles: dict[str, Bundle]) -> None:
+    found = reckon(bundles[name], make_scored(), reasons=False)
     assert np.isnan(found.ci_low).all()
     assert np.isnan(found.ci_high).all()
     assert np.isfinite(found.p_response).all()
+
+
+@pytest.mark.parametrize("name", ["prevalence", "ridge", "firth", "prespecified", "evidence"])
+def test_a_model_that_says_how_sure_it_is_has_one(name: str, bundles: dict[str, Bundle]) -> None:
+    found = reckon(bundles[name], make_scored(), reasons=False)
+    assert ((found.ci_low <= found.p_response) & (found.p_response <= found.ci_high)).all()
+    assert (found.ci_low < found.ci_high).all()
+
+
+def test_what_is_missing_of_a_woman_widens_her_interval(bundles: dict[str, Bundle]) -> None:
+    known = make_women(31, 40).dropna().head(3)
+    both = [reckon(bundles["ridge"], X, reasons=False) for X in (known, known.assign(fsh=np.nan, afc=np.nan))]
+    variance = [((logit(found.ci_high) - logit(found.ci_low)) / 3.92) ** 2 for found in both]
+    assert (variance[1] > variance[0]).all()
+
+
+def test_a_bundle_of_an_earlier_version_has_the_interval_of_its_refits(bundles: dict[str, Bundle]) -> None:
+    old = fit_candidate("ridge", 0)
+    for name in ("posterior_mean_", "covariance_", "attenuation_"):
+        delattr(old[-1], name)
+    refits = tuple(fit_candidate("ridge", 1 + seed) for seed in range(4))
+    found, X = reckon(make_bundle(old, refits), make_scored(), reasons=False), make_scored()
+    each = np.array([predict_response(refit, X) for refit in refits])
+    low = np.minimum(np.quantile(each, 0.025, axis=0), found.p_response)
+    np.testing.assert_allclose(found.ci_low, low, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.p_response, reckon(bundles["ridge"], X, reasons=False).p_response, atol=1e-12)
+    assert np.isnan(reckon(make_bundle(old), X, reasons=False).ci_low).all()
 
 
 def test_models_of_another_make_are_asked_one_by_one() -> None:
@@ -205,7 +226,7 @@ def test_trees_ask_for_processes_and_closed_forms_for_threads(bundles: dict[str,
 
 
 def test_what_was_made_ready_for_a_bundle_goes_with_it(bundles: dict[str, Bundle]) -> None:
-    bundle = make_bundle(bundles["ridge"].pipeline, bundles["ridge"].refits)
+    bundle = make_bundle(bundles["ridge"].pipeline)
     before = len(reckoning._READY)
     reckon(bundle, make_scored(), reasons=False)
     assert len(reckoning._READY) == before + 1

@@ -68,7 +68,7 @@ def test_the_guard_of_these_tests_catches_a_pickle() -> None:
 def test_nothing_is_unpickled_from_training_to_the_last_page(
     cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a model of many refits, and a training that goes on after an interrupt."""
+    """With a training that goes on after an interrupt."""
     saved: list[int] = []
     save = Stage.save
 
@@ -88,7 +88,7 @@ def test_nothing_is_unpickled_from_training_to_the_last_page(
     with no_pickle():
         listener = type("Listener", (), {"on_progress": None, "say": staticmethod(said.append)})()
         train(quick, cohort, out, n_jobs=1, track=False, created=CREATED, listener=listener)
-        assert read_bundle(out / "bundle").refits
+        assert not read_bundle(out / "bundle").holds_refits
         options = ScoringOptions(reasons=2, n_jobs=1, drift=tmp_path / "drift.html")
         assert score(model, cohort, tmp_path / "s.csv", options).n_scored == 150
         explain_patient(model, cohort, "SYN-00003", tmp_path / "her.html")

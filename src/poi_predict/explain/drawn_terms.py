@@ -1,4 +1,4 @@
-"""Draws of what each clinical variable adds to a woman's log-odds, from the posterior of the evidence model."""
+"""Draws of what each clinical variable adds to a woman's log-odds, from the posterior of a model."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poi_predict.features import origin_of
+from poi_predict.modeling import LinearPass, find_base, is_linear
 from poi_predict.modeling.borrowing.predictive import NEW_CENTRE
 from poi_predict.modeling.borrowing.women import fill_gaps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
+    from sklearn.pipeline import Pipeline
 
     from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["DrawnTerms"]
+__all__ = ["DrawnTerms", "draw_linear_terms"]
 
 
 class DrawnTerms:
@@ -95,3 +98,40 @@ def _list_roots(gaps: list[FloatArray]) -> Iterator[tuple[int, FloatArray]]:
     value, vector = np.linalg.eigh(covariance)
     roots = np.sqrt(np.maximum(value, 0.0))[:, :, None] * np.swapaxes(vector, 1, 2)
     yield from zip(rows.astype(int).tolist(), roots[pattern.astype(np.intp)], strict=True)
+
+
+def draw_linear_terms(
+    pipeline: Pipeline, X: pd.DataFrame, variables: Sequence[str], n_draws: int, rng: np.random.Generator
+) -> Iterator[FloatArray]:
+    """Yield each woman's terms by variable, log-odds less those at every column's mean, shape (n_draws, n_variables).
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        A linear model with a posterior; a recalibration is not looked at.
+    X : DataFrame of shape (n_women, n_inputs)
+        All women share the draws and the standing of their gaps.
+    variables : sequence of str
+    n_draws : int
+    rng : Generator
+    """
+    derived, base = pipeline[:1].transform(X), find_base(pipeline)
+    if not is_linear(pipeline):  # several imputations, in whose draws her gaps are drawn
+        origins = [origin_of(name) for name in base.get_column_names()]
+        members, seed = _list_members(origins, variables), int(rng.integers(2**32))
+        for row in range(len(derived)):  # each woman anew from the seed, so that all share the draws
+            yield base.sample_terms(derived.iloc[[row]], n_draws, np.random.default_rng(seed))[0] @ members
+        return
+    one, values = LinearPass(pipeline), derived.to_numpy(dtype=np.float64)
+    members = _list_members(one.origins, variables)
+    unit = pipeline["scale"].scale_
+    slopes = base.sample_coefficients(n_draws, rng)[:, 1:] / unit
+    standing = rng.standard_normal((n_draws, values.shape[1]))
+    for columns, (gaps, root) in zip(one.place(values)[0], one.list_gaps(values), strict=True):
+        placed = np.tile(columns, (n_draws, 1))
+        placed[:, gaps] += standing[:, gaps] @ root.T
+        yield (placed * slopes) @ members
+
+
+def _list_members(origins: Sequence[str], variables: Sequence[str]) -> FloatArray:
+    return np.array([[origin == v for v in variables] for origin in origins], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How sure each part of an explanation is: attributions computed anew in every draw of a posterior, or by every refit.
+"""How sure each part of an explanation is: attributions computed anew in every draw of the model's posterior.
 
 What is shown stays the explanation of the model itself, so that it still adds up to the probability shown. The draws
 say how far each part would move, and whether it would keep its sign, had other women or other studies been seen.
@@ -15,14 +15,13 @@ from threadpoolctl import threadpool_limits
 
 from poi_predict.errors import ModelError
 from poi_predict.explain.attribution import Explanation, explain_predictions
-from poi_predict.explain.drawn_terms import DrawnTerms
+from poi_predict.explain.drawn_terms import DrawnTerms, draw_linear_terms
+from poi_predict.modeling import find_base, has_posterior
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
-from poi_predict.modeling.recalibrated import RecalibratedClassifier
+from poi_predict.modeling.linear import NO_POSTERIOR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
@@ -76,8 +75,7 @@ class UncertainExplanation:
         Variables whose effects depend on one another, where the model says so.
     pair_spread : Spread
         Of those interactions. Half of each is in the attribution of either variable already.
-    kind : {"posterior", "refits"}
-        What the draws are: of the posterior, or refits in bootstrap samples of the women.
+    kind : {"posterior"}
     n_draws : int
 
     Examples
@@ -87,7 +85,7 @@ class UncertainExplanation:
     >>> shown = Explanation(("fsh", "age"), np.array([[-0.4, 0.1]]), -1.0, np.array([-1.3]))
     >>> draws = np.array([[[-0.6, -0.4, -0.2], [-0.2, 0.1, 0.4]]])
     >>> none = compute_spread(np.empty((1, 0)), np.empty((1, 0, 3)))
-    >>> found = UncertainExplanation(shown, compute_spread(shown.attributions, draws), (), none, "refits", 3)
+    >>> found = UncertainExplanation(shown, compute_spread(shown.attributions, draws), (), none, "posterior", 3)
     >>> found.frame()[["variable", "log_odds", "same_sign", "stable"]].round(2)
       variable  log_odds  same_sign  stable
     0      fsh      -0.4       1.00    True
@@ -98,7 +96,7 @@ class UncertainExplanation:
     spread: Spread
     pairs: tuple[tuple[str, str], ...]
     pair_spread: Spread
-    kind: Literal["posterior", "refits"]
+    kind: Literal["posterior"]
     n_draws: int
 
     @property
@@ -144,7 +142,6 @@ class UncertainExplanation:
 def explain_with_uncertainty(
     pipeline: Pipeline,
     X: pd.DataFrame,
-    refits: Sequence[Pipeline] = (),
     *,
     n_draws: int = N_DRAWS,
     random_state: int = 0,
@@ -157,8 +154,6 @@ def explain_with_uncertainty(
         Fitted by `poi_predict.modeling`, its last step named "model".
     X : DataFrame of shape (n_women, n_inputs)
         Canonical predictor columns, in canonical units; at least one row.
-    refits : sequence of Pipeline
-        The same pipeline fitted on resamples; not needed for a model with a posterior.
     n_draws : int
         Of the posterior.
     random_state : int
@@ -171,13 +166,13 @@ def explain_with_uncertainty(
     Raises
     ------
     ModelError
-        If the model has neither a posterior nor refits.
+        If the model has no posterior.
 
     Notes
     -----
-    A draw of the evidence model gives the terms of its linear predictor, which are exact Shapley values; a value that
-    is missing is drawn as well, so a variable that is not known of her has a wide range. The terms are stretched as
-    the attribution shown is, and centred on it. Refits are explained one by one and taken as they are.
+    A draw gives the terms of the linear predictor, which are exact Shapley values; a value that is missing is drawn as
+    well, so a variable that is not known of her has a wide range. The terms are stretched as the attribution shown is,
+    and centred on it.
 
     Examples
     --------
@@ -195,24 +190,18 @@ def explain_with_uncertainty(
     >>> dummy = DummyClassifier().fit([[0.4], [0.6]], [0, 1])
     >>> explain_with_uncertainty(Pipeline([("features", "passthrough"), ("model", dummy)]), women)
     Traceback (most recent call last):
-    poi_predict.errors.ModelError: Error bars come from a posterior or from refits in resamples; this model has neither.
-    Train it with validation.bootstrap of 200, or train the evidence model.
+    poi_predict.errors.ModelError: How sure a prediction is comes from the model's own posterior; this model has none.
+    Train evidence, ridge, firth or prespecified; the bundles of earlier versions are to be trained again.
     """
     shown = explain_predictions(pipeline, X)
-    model = pipeline[-1]
-    base, slope = (model.base, model.slope) if isinstance(model, RecalibratedClassifier) else (model, 1.0)
-    if isinstance(base, EvidenceLogisticRegression):
-        with threadpool_limits(limits=1):
-            return _explain_posterior(base, pipeline[:-1].transform(X), shown, slope, (n_draws, random_state))
-    if not refits:
-        raise ModelError(
-            "Error bars come from a posterior or from refits in resamples; this model has neither. Train it with "
-            "validation.bootstrap of 200, or train the evidence model."
-        )
+    if not has_posterior(pipeline):
+        raise ModelError(NO_POSTERIOR)
+    model, base = pipeline[-1], find_base(pipeline)
+    slope = 1.0 if base is model else float(model.slope)
     with threadpool_limits(limits=1):
-        draws = np.stack([_align(explain_predictions(refit, X), shown.variables) for refit in refits], axis=-1)
-    nothing = compute_spread(np.empty((len(X), 0)), np.empty((len(X), 0, len(refits))))
-    return UncertainExplanation(shown, compute_spread(shown.attributions, draws), (), nothing, "refits", len(refits))
+        if isinstance(base, EvidenceLogisticRegression):
+            return _explain_posterior(base, pipeline[:-1].transform(X), shown, slope, (n_draws, random_state))
+        return _explain_linear(pipeline, X, shown, slope * base.attenuation_, (n_draws, random_state))
 
 
 def compute_spread(mean: FloatArray, draws: FloatArray) -> Spread:
@@ -246,14 +235,22 @@ def _explain_posterior(
     return UncertainExplanation(shown, _join(found), terms.pairs, _join(found_pairs), "posterior", n_draws)
 
 
+def _explain_linear(
+    pipeline: Pipeline, X: pd.DataFrame, shown: Explanation, stretch: float, seed: tuple[int, int]
+) -> UncertainExplanation:
+    """Centre the terms of every draw on the attribution shown, as it is stretched."""
+    n_draws, random_state = seed
+    found = []
+    drawn = draw_linear_terms(pipeline, X, shown.variables, n_draws, np.random.default_rng(random_state))
+    for row, terms in enumerate(drawn):
+        away = stretch * (terms - terms.mean(axis=0)).T
+        found.append(compute_spread(shown.attributions[[row]], shown.attributions[row][None, :, None] + away))
+    nothing = compute_spread(np.empty((len(X), 0)), np.empty((len(X), 0, n_draws)))
+    return UncertainExplanation(shown, _join(found), (), nothing, "posterior", n_draws)
+
+
 def _join(parts: list[Spread]) -> Spread:
     return Spread(*(np.vstack([getattr(part, name) for part in parts]) for name in Spread.__dataclass_fields__))
-
-
-def _align(explanation: Explanation, variables: tuple[str, ...]) -> FloatArray:
-    """Return a refit's attributions in the order of the model's variables; 0 for one that it did not use."""
-    frame = pd.DataFrame(explanation.attributions, columns=list(explanation.variables))
-    return frame.reindex(columns=list(variables), fill_value=0.0).to_numpy(dtype=np.float64)
 
 
 def _sign(values: FloatArray) -> FloatArray:

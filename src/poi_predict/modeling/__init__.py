@@ -24,7 +24,10 @@ from poi_predict.modeling.firth import FirthLogistic, compute_profile_interval
 from poi_predict.modeling.fitting import (
     FittedModel,
     LinearTerms,
+    clip_probabilities,
+    find_base,
     fit_model,
+    has_posterior,
     limit_threads,
     linear_terms,
     predict_own_interval,
@@ -33,10 +36,14 @@ from poi_predict.modeling.fitting import (
 )
 from poi_predict.modeling.imputation import GaussianImputer
 from poi_predict.modeling.linear import LinearClassifier, PlainLogistic
-from poi_predict.modeling.linear_pass import LinearPass
-from poi_predict.modeling.linear_refits import LinearRefits, compile_refits, is_linear
+from poi_predict.modeling.linear_pass import LinearPass, is_linear
 from poi_predict.modeling.planning import Declared, plan_development
-from poi_predict.modeling.recalibrated import RecalibratedClassifier, recalibrate_pipeline, recalibrate_probabilities
+from poi_predict.modeling.recalibrated import (
+    RecalibratedClassifier,
+    recalibrate_draws,
+    recalibrate_interval,
+    recalibrate_pipeline,
+)
 from poi_predict.modeling.ridge import RidgeLogistic
 from poi_predict.modeling.settings import EVIDENCE, ModelingSettings
 
@@ -54,6 +61,7 @@ TRUSTED_TYPES = (
     "poi_predict.modeling.imputation.GaussianImputer",
     "poi_predict.modeling.imputed.MultiplyImputed",
     "poi_predict.modeling.prespecified.OneColumnEach",
+    "poi_predict.modeling.prevalence.OverallRate",
     "poi_predict.modeling.linear.PlainLogistic",
     "poi_predict.modeling.recalibrated.RecalibratedClassifier",
     "poi_predict.modeling.ridge.RidgeLogistic",
@@ -80,7 +88,6 @@ __all__ = [
     "GaussianImputer",
     "LinearClassifier",
     "LinearPass",
-    "LinearRefits",
     "LinearTerms",
     "ModelingSettings",
     "PlainLogistic",
@@ -91,13 +98,15 @@ __all__ = [
     "assess_development",
     "bootstrap_model",
     "build_pipeline",
-    "compile_refits",
+    "clip_probabilities",
     "compute_profile_interval",
     "cross_validate",
     "describe_borrowing",
     "describe_sample_size",
     "develop_candidates",
+    "find_base",
     "fit_model",
+    "has_posterior",
     "is_linear",
     "limit_threads",
     "linear_terms",
@@ -108,6 +117,7 @@ __all__ = [
     "predict_own_interval",
     "predict_refit_interval",
     "predict_response",
+    "recalibrate_draws",
+    "recalibrate_interval",
     "recalibrate_pipeline",
-    "recalibrate_probabilities",
 ]

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from sklearn.base import clone
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
@@ -20,6 +19,7 @@ from poi_predict.modeling.firth import FirthLogistic
 from poi_predict.modeling.imputation import GaussianImputer
 from poi_predict.modeling.linear import PlainLogistic
 from poi_predict.modeling.prespecified import PRESPECIFIED, build_prespecified_pipeline
+from poi_predict.modeling.prevalence import OverallRate
 from poi_predict.modeling.ridge import RidgeLogistic
 from poi_predict.modeling.scaling import RoundedScaler
 from poi_predict.naming import suggest
@@ -49,9 +49,9 @@ class CandidateSpec:
         are.
     handles_missing : bool
         Whether the model itself takes missing values.
-    n_refits_kept : int
-        How many bootstrap refits a bundle keeps for intervals. A stored forest takes 7 MB, a boosted model
-        0.6 MB, a linear one 0.14 MB; the evidence model has a posterior instead.
+    is_kept : bool
+        Whether a bundle may hold it. Trees are not: their thresholds and leaves are those of single women, who can be
+        reconstructed from them. They are compared and reported.
     make : callable
         (sign of each ordered derived column's effect, random_state) → an unfitted model.
     """
@@ -60,12 +60,12 @@ class CandidateSpec:
     label: str
     family: Literal["none", "evidence", "linear", "trees"]
     handles_missing: bool
-    n_refits_kept: int
+    is_kept: bool
     make: MakeModel
 
 
 def _make_prevalence(_signs: Mapping[str, int], _random_state: int) -> BaseEstimator:
-    return DummyClassifier(strategy="prior")
+    return OverallRate()
 
 
 def _make_evidence(_signs: Mapping[str, int], random_state: int) -> BaseEstimator:
@@ -112,17 +112,17 @@ def _make_prespecified(_signs: Mapping[str, int], _random_state: int) -> BaseEst
 
 
 _SPECS = (
-    CandidateSpec("prevalence", "Prevalence (no model)", "none", True, 200, _make_prevalence),
-    CandidateSpec("evidence", "Regression informed by published evidence", "evidence", True, 0, _make_evidence),
+    CandidateSpec("prevalence", "Prevalence (no model)", "none", True, True, _make_prevalence),
+    CandidateSpec("evidence", "Regression informed by published evidence", "evidence", True, True, _make_evidence),
     CandidateSpec(
-        PRESPECIFIED, "Pre-specified Firth regression, 1–3 columns", "linear", False, 200, _make_prespecified
+        PRESPECIFIED, "Pre-specified Firth regression, 1–3 columns", "linear", False, True, _make_prespecified
     ),
-    CandidateSpec("logistic", "Logistic regression", "linear", False, 200, _make_logistic),
-    CandidateSpec("firth", "Firth logistic regression (FLIC)", "linear", False, 200, _make_firth),
-    CandidateSpec("ridge", "Ridge logistic regression", "linear", False, 200, _make_ridge),
-    CandidateSpec("elastic_net", "Elastic-net logistic regression", "linear", False, 200, _make_elastic_net),
-    CandidateSpec("random_forest", "Random forest", "trees", True, 20, _make_random_forest),
-    CandidateSpec("gradient_boosting", "Gradient boosting, monotone", "trees", True, 50, _make_gradient_boosting),
+    CandidateSpec("logistic", "Logistic regression", "linear", False, True, _make_logistic),
+    CandidateSpec("firth", "Firth logistic regression (FLIC)", "linear", False, True, _make_firth),
+    CandidateSpec("ridge", "Ridge logistic regression", "linear", False, True, _make_ridge),
+    CandidateSpec("elastic_net", "Elastic-net logistic regression", "linear", False, True, _make_elastic_net),
+    CandidateSpec("random_forest", "Random forest", "trees", True, False, _make_random_forest),
+    CandidateSpec("gradient_boosting", "Gradient boosting, monotone", "trees", True, False, _make_gradient_boosting),
 )
 
 CATALOG: Mapping[str, CandidateSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})

@@ -47,8 +47,6 @@ class DevelopmentPlan:
         The candidate that the bootstrap refits.
     folds : FoldPlan
     resamples : BootstrapPlan
-    n_refits_kept : int
-        How many refits are kept for the intervals of predictions.
     ladder : Ladder
         Which kind of model the cohort supports, and so which is primary.
     null : NullPlan
@@ -63,7 +61,6 @@ class DevelopmentPlan:
     primary: str
     folds: FoldPlan
     resamples: BootstrapPlan
-    n_refits_kept: int
     ladder: Ladder
     null: NullPlan
     centre: NDArray[np.object_] | None
@@ -173,9 +170,7 @@ def develop_candidates(
         fitted=fitted,
         p_apparent={name: predict_response(pipeline, data.X) for name, pipeline in fitted.items()},
         cross_validated=cross_validate(plan.candidates, data, plan.folds, loop("Cross-validation", "folds")),
-        refits=bootstrap_model(
-            primary, data, plan.resamples, plan.n_refits_kept, loop("Bootstrap refits", "bootstrap")
-        ),
+        refits=bootstrap_model(primary, data, plan.resamples, loop("Bootstrap refits", "bootstrap")),
         null=null,
         null_draws=null_draws,
         centres=validate_across_centres(primary, data, plan.centre, loop("Centres left out", "centres")),

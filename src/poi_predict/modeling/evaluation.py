@@ -179,21 +179,19 @@ class BootstrapRefits:
         Each refit's prediction of every original row; NaN where the resample failed.
     failures : tuple of str or None
         Why each resample failed; None where it did not.
-    pipelines : tuple of Pipeline
-        The first usable refits, as many as are kept for intervals.
+
+    Not the refits themselves: from their numbers and the resamples the women could be computed.
     """
 
     plan: BootstrapPlan
     p_original: NDArray[np.float64]
     failures: tuple[str | None, ...]
-    pipelines: tuple[Pipeline, ...]
 
 
 def bootstrap_model(
     pipeline: Pipeline,
     data: TrainingData,
     plan: BootstrapPlan,
-    n_kept: int,
     loop: Loop,
 ) -> BootstrapRefits:
     """Refit a pipeline in each resample and predict the original rows with it.
@@ -205,37 +203,30 @@ def bootstrap_model(
     data : TrainingData
     plan : BootstrapPlan
         Patients drawn with replacement.
-    n_kept : int
-        How many fitted pipelines to keep. They are fitted anew where the predictions were resumed.
     loop : Loop
         How the fits are run.
     """
-    kept = set(plan.usable[:n_kept])
-    tasks = [(pipeline, data, plan.rows[b], b in kept) for b in plan.usable]
-    outcomes = loop.run(_refit, tasks, encode=lambda refit: refit[1], decode=lambda p: (None, p))
+    outcomes = loop.run_numbers(_refit, [(pipeline, data, plan.rows[b]) for b in plan.usable])
     p_original = np.full((len(plan), len(data.y_true)), np.nan)
     failures: list[str | None] = [plan.failures.get(b) for b in range(len(plan))]
-    pipelines = []
-    for b, task, outcome in zip(plan.usable, tasks, outcomes, strict=True):
+    for b, outcome in zip(plan.usable, outcomes, strict=True):
         if outcome.value is None:
             failures[b] = str(outcome.failure)
-            continue
-        fitted, p_original[b] = outcome.value
-        if b in kept:
-            pipelines.append(_refit(task)[0] if fitted is None else fitted)
-    return BootstrapRefits(plan, p_original, tuple(failures), tuple(p for p in pipelines if p is not None))
+        else:
+            p_original[b] = outcome.value
+    return BootstrapRefits(plan, p_original, tuple(failures))
 
 
-RefitTask = tuple["Pipeline", TrainingData, "NDArray[np.intp]", bool]
+RefitTask = tuple["Pipeline", TrainingData, "NDArray[np.intp]"]
 
 
-def _refit(task: RefitTask) -> tuple[Pipeline | None, NDArray[np.float64]]:
+def _refit(task: RefitTask) -> NDArray[np.float64]:
     """Refit on the distinct rows of a resample, each weighted by how often it was drawn.
 
     Repeated rows would stand on both sides of every split that tunes a penalty, which then comes out too small.
     """
-    pipeline, data, rows, keep = task
+    pipeline, data, rows = task
     distinct, counts = np.unique(rows, return_counts=True)
     sample = data.take(distinct)
     fitted = fit_model(pipeline, sample.X, sample.y_true, sample.fit_weight * counts)
-    return (fitted if keep else None), predict_response(fitted, data.X)
+    return predict_response(fitted, data.X)

@@ -11,7 +11,13 @@ from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
 from poi_predict.errors import ModelError
-from poi_predict.modeling.linear import LinearClassifier, find_independent_columns
+from poi_predict.modeling.linear import (
+    LinearClassifier,
+    compute_weight_inflation,
+    find_independent_columns,
+    place_covariance,
+)
+from poi_predict.modeling.newton import with_intercept
 
 if TYPE_CHECKING:
     from firthmodels import FirthLogisticRegression
@@ -39,6 +45,8 @@ class FirthLogistic(LinearClassifier):
     correct_intercept : bool
         Whether to refit the intercept (FLIC).
 
+    The posterior is that of large samples: the estimate, and the inverse of the information there.
+
     Attributes
     ----------
     converged_ : bool
@@ -63,16 +71,30 @@ class FirthLogistic(LinearClassifier):
     def _solve(self, X: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
         coefficients = np.zeros(X.shape[1])
         kept = find_independent_columns(X)
-        if len(kept) == 0:
-            self.converged_ = True
-            return fit_offset_intercept(np.zeros(len(X)), y, weight), coefficients
-        # The library's estimator keeps the rows it was fitted on; only its numbers are taken from it.
-        fitted = _fit_library(X[:, kept], y, weight)
-        self.converged_ = bool(fitted.converged_)
-        coefficients[kept] = fitted.coef_
-        if not self.correct_intercept:
-            return float(fitted.intercept_), coefficients
-        return fit_offset_intercept(X @ coefficients, y, weight), coefficients
+        self.converged_, start = True, None
+        if len(kept):
+            # The library's estimator keeps the rows it was fitted on; only its numbers are taken from it.
+            fitted = _fit_library(X[:, kept], y, weight)
+            self.converged_, start = bool(fitted.converged_), float(fitted.intercept_)
+            coefficients[kept] = fitted.coef_
+        offset = X @ coefficients
+        corrected = start is None or self.correct_intercept
+        intercept = fit_offset_intercept(offset, y, weight) if corrected else float(start or 0.0)
+        self._say_how_sure(X, intercept, coefficients, weight, kept)
+        return intercept, coefficients
+
+    def _say_how_sure(
+        self, X: FloatArray, intercept: float, coefficients: FloatArray, weight: FloatArray, kept: NDArray[np.intp]
+    ) -> None:
+        design = with_intercept(X[:, kept])
+        response = expit(intercept + X @ coefficients)
+        information = (design.T * (weight * response * (1 - response))) @ design
+        try:
+            covariance = np.linalg.inv(information) * compute_weight_inflation(weight)
+        except np.linalg.LinAlgError:  # predictions of 0 and 1 throughout: nothing is said
+            covariance = np.full_like(information, np.nan)
+        self.posterior_mean_ = np.r_[intercept, coefficients]
+        self.covariance_ = place_covariance(covariance, kept, X.shape[1])
 
 
 def fit_offset_intercept(offset: FloatArray, y: FloatArray, weight: FloatArray) -> float:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.dummy import DummyClassifier
 from threadpoolctl import ThreadpoolController
 
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
-from poi_predict.modeling.linear_refits import LinearRefits, compile_refits
-from poi_predict.modeling.recalibrated import RecalibratedClassifier, recalibrate_probabilities
+from poi_predict.modeling.linear import find_normal_quantile
+from poi_predict.modeling.linear_pass import LinearPass, is_linear
+from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR, RecalibratedClassifier, recalibrate_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 __all__ = [
     "FittedModel",
     "LinearTerms",
+    "clip_probabilities",
+    "find_base",
     "fit_model",
+    "has_posterior",
     "limit_threads",
     "linear_terms",
     "predict_own_interval",
@@ -40,7 +43,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted pipeline, and its refits in resamples of the women where the model itself does not say how sure it is.
+    """A fitted pipeline, asked for probabilities and for how sure they are.
 
     Attributes
     ----------
@@ -49,7 +52,7 @@ class FittedModel:
     pipeline : Pipeline
         Fitted on all women.
     refits : tuple of Pipeline
-        The same pipeline fitted anew on bootstrap resamples; may be empty.
+        Of a bundle of an earlier version: the pipeline fitted anew on bootstrap resamples. Models made now have none.
     """
 
     candidate: str
@@ -61,41 +64,42 @@ class FittedModel:
         return predict_response(self.pipeline, X)
 
     def predict_interval(self, X: pd.DataFrame, coverage: float = 0.95) -> FloatArray:
-        """Return how far each woman's probability moves when the cohort is another.
+        """Return the interval of each woman's probability.
 
         Parameters
         ----------
         X : DataFrame of shape (n_women, n_inputs)
         coverage : float
-            Share of the refits' predictions, or of the posterior, inside; between 0 and 1.
+            Share of the posterior inside; between 0 and 1.
 
         Returns
         -------
         ndarray of shape (n_women, 2)
-            The model's own interval where it has one (a posterior's, moved and stretched with a recalibration).
-            For other models percentiles over the refits (type 7 of Hyndman & Fan 1996, doi
-            10.1080/00031305.1996.10473566); NaN without refits. Widened where needed to hold the prediction itself.
+            That of the model's posterior, moved and widened with a recalibration and widened by what is missing of
+            her. NaN for a model that does not say how sure it is, but for bundles of earlier versions: percentiles
+            over their refits (type 7 of Hyndman & Fan 1996, doi 10.1080/00031305.1996.10473566), which are too
+            narrow. Widened where needed to hold the prediction itself.
 
         Raises
         ------
         ModelError
             If the coverage is not between 0 and 1.
         """
-        if not 0 < coverage < 1:
-            raise ModelError(f"coverage must be between 0 and 1; it is {coverage}. Use 0.95 for 95 %.")
+        z = find_normal_quantile(coverage)
         if len(X) == 0:
             return np.empty((0, 2))
-        own = None
-        if hasattr(_find_base(self.pipeline[-1]), "predict_interval"):
-            own = predict_own_interval(self.pipeline[-1], self.pipeline[:-1].transform(X), coverage)
-        if own is not None:
-            low, high = own.T
-        elif self.refits:
-            low, high = predict_refit_interval(self.refits, compile_refits(self.refits), X, coverage).T
+        if has_posterior(self.pipeline) and is_linear(self.pipeline):
+            with limit_threads():
+                judged = LinearPass(self.pipeline).judge(np.asarray(self.pipeline[:1].transform(X), np.float64), z)
+            own: FloatArray | None = np.column_stack([judged.low, judged.high])
         else:
+            own = predict_own_interval(self.pipeline[-1], self.pipeline[:-1].transform(X), coverage)
+        if own is None and self.refits:
+            own = predict_refit_interval(self.refits, X, coverage)
+        if own is None:
             return np.full((len(X), 2), np.nan)
         point = self.predict_response(X)
-        return np.column_stack([np.minimum(low, point), np.maximum(high, point)])
+        return np.column_stack([np.minimum(own[:, 0], point), np.maximum(own[:, 1], point)])
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,7 @@ def predict_response(pipeline: Pipeline, X: pd.DataFrame) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_women,)
+        Never nearer to 0 or 1 than `PROBABILITY_FLOOR`: no cohort of this field could tell.
 
     Raises
     ------
@@ -203,31 +208,37 @@ def predict_response(pipeline: Pipeline, X: pd.DataFrame) -> FloatArray:
     if len(X) == 0:
         return np.empty(0)
     with limit_threads():
-        return np.asarray(pipeline.predict_proba(X)[:, 1], dtype=np.float64)
+        return clip_probabilities(pipeline.predict_proba(X)[:, 1])
 
 
-def predict_refit_interval(
-    refits: Sequence[Pipeline], compiled: LinearRefits | None, X: pd.DataFrame, coverage: float = 0.95
-) -> FloatArray:
-    """Return percentiles of the probabilities that refits give, shape (n_women, 2).
+def clip_probabilities(p: ArrayLike) -> FloatArray:
+    """Keep probabilities so far from 0 and 1 that they have log-odds, which calibration needs.
+
+    Examples
+    --------
+    >>> clip_probabilities([0.0, 0.3]).tolist()
+    [1e-06, 0.3]
+    """
+    clipped = np.clip(np.asarray(p, dtype=np.float64), PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    return np.asarray(clipped, dtype=np.float64)
+
+
+def predict_refit_interval(refits: Sequence[Pipeline], X: pd.DataFrame, coverage: float = 0.95) -> FloatArray:
+    """Return percentiles of the probabilities that the refits of a bundle of an earlier version give.
 
     Parameters
     ----------
     refits : sequence of Pipeline
         At least one.
-    compiled : LinearRefits or None
-        The same refits by `compile_refits`, where they are linear.
     X : DataFrame of shape (n_women, n_inputs)
     coverage : float
         Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of shape (n_women, 2)
     """
-    with limit_threads():
-        if compiled is not None:
-            return compiled.predict_interval(X, coverage)
     tails = [(1 - coverage) / 2, (1 + coverage) / 2]
-    if all(isinstance(refit[-1], DummyClassifier) for refit in refits):  # they look at no woman
-        priors = [refit[-1].class_prior_[1] for refit in refits]
-        return np.tile(np.quantile(priors, tails), (len(X), 1))
     predictions = np.array([predict_response(refit, X) for refit in refits])
     return np.asarray(np.quantile(predictions, tails, axis=0).T, dtype=np.float64)
 
@@ -271,8 +282,21 @@ def _find_centre_and_scale(pipeline: Pipeline, names: tuple[str, ...]) -> tuple[
     return np.array([centre[name] for name in names], dtype=np.float64), np.ones(len(names))
 
 
+def find_base(pipeline: Pipeline) -> Any:
+    """Return the model of a pipeline, below a recalibration if there is one."""
+    return _find_base(pipeline[-1])
+
+
+def has_posterior(pipeline: Pipeline) -> bool:
+    """Whether a fitted model says itself how sure it is of the women's differences, by draws of a posterior.
+
+    The overall rate, which knows of no difference, has an interval but no such posterior.
+    """
+    base = find_base(pipeline)
+    return hasattr(base, "sample_posterior") or bool(getattr(base, "has_posterior", False))
+
+
 def _find_base(model: Any) -> Any:
-    """Return the model below a recalibration, or the model."""
     return model.base if isinstance(model, RecalibratedClassifier) else model
 
 
@@ -288,11 +312,11 @@ def predict_own_interval(model: Any, columns: pd.DataFrame, coverage: float = 0.
     coverage : float
     """
     base = _find_base(model)
-    if not hasattr(base, "predict_interval"):
+    if not hasattr(base, "predict_interval") or not getattr(base, "has_posterior", True):
         return None
     with limit_threads():
         interval = np.asarray(base.predict_interval(columns, coverage), dtype=np.float64)
-    return interval if base is model else recalibrate_probabilities(model, interval)
+    return interval if base is model else recalibrate_interval(model, interval, find_normal_quantile(coverage))
 
 
 def limit_threads() -> AbstractContextManager[object]:

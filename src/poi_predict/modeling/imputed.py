@@ -19,11 +19,9 @@ from sklearn.utils.validation import _check_feature_names_in, _check_sample_weig
 
 from poi_predict.errors import ModelError
 from poi_predict.features import SEPARATOR, origin_of
-from poi_predict.modeling.firth import FirthLogistic
 from poi_predict.modeling.gaps import condition_gaps, find_patterns
 from poi_predict.modeling.imputation import ROWS_AT_ONCE, GaussianImputer
-from poi_predict.modeling.linear import LinearClassifier, PlainLogistic, find_independent_columns
-from poi_predict.modeling.newton import with_intercept
+from poi_predict.modeling.linear import NO_POSTERIOR, LinearClassifier, find_normal_quantile
 from poi_predict.modeling.ridge import RidgeLogistic
 from poi_predict.validation import compute_pooled_imputations
 
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["MultiplyImputed", "compute_coefficient_covariance"]
+__all__ = ["MultiplyImputed"]
 
 INTERCEPT = "(intercept)"
 OUTCOME = f"outcome{SEPARATOR}response"
@@ -83,9 +81,10 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Log-odds of a woman at every column's mean.
     coefficients_, centres_, scales_ : ndarray of shape (n_imputations, n_columns + n_flags)
         Log odds ratio of one standard deviation; mean and standard deviation of each column.
-    variances_ : ndarray of shape (n_imputations, 1 + n_columns + n_flags)
-        Squared standard errors of intercept and coefficients, of one unit of a column; NaN where the model has
-        none. A weight counts as so many women; a ridge coefficient's is of the shrunken estimate.
+    posterior_means_, covariances_ : ndarray of shape (n_imputations, 1 + k) and (n_imputations, 1 + k, 1 + k)
+        Of intercept and coefficients of each imputation's model, k columns and flags; NaN where it has none.
+    attenuation_ : float
+        Mean over the imputations' models; see `LinearClassifier`.
     complete_df_ : float
         Women less coefficients.
 
@@ -109,7 +108,9 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     coefficients_: FloatArray
     centres_: FloatArray
     scales_: FloatArray
-    variances_: FloatArray
+    posterior_means_: FloatArray
+    covariances_: FloatArray
+    attenuation_: float
     complete_df_: float
 
     def __init__(
@@ -161,10 +162,16 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._fit_one(self._draw(drawer, table, labels, np.random.default_rng(stream)), labels, weight)
             for stream in streams
         ]
-        self.intercepts_ = np.array([intercept for intercept, *_ in fits])
-        self.coefficients_, self.centres_, self.scales_, self.variances_ = (
-            np.array([fit[at] for fit in fits]) for at in (1, 2, 3, 4)
-        )
+        models, scalers = [model for model, _ in fits], [scaler for _, scaler in fits]
+        self.intercepts_ = np.array([float(model.intercept_[0]) for model in models])
+        self.coefficients_ = np.array([np.ravel(model.coef_) for model in models])
+        self.centres_ = np.array([scaler.mean_ for scaler in scalers])
+        self.scales_ = np.array([scaler.scale_ for scaler in scalers])
+        self.attenuation_ = float(np.mean([model.attenuation_ for model in models]))
+        k = 1 + self.coefficients_.shape[1]
+        unknown = np.full(k, np.nan), np.full((k, k), np.nan)
+        self.posterior_means_ = np.array([getattr(model, "posterior_mean_", unknown[0]) for model in models])
+        self.covariances_ = np.array([getattr(model, "covariance_", unknown[1]) for model in models])
         self.complete_df_ = float((weight > 0).sum() - self.coefficients_.shape[1] - 1)
         return self
 
@@ -172,6 +179,78 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return probabilities of both classes, means over the imputations, shape (n_women, 2)."""
         response = np.concatenate([expit(log_odds).mean(axis=0) for log_odds, _ in self._judge(X)])
         return np.column_stack([1.0 - response, response])
+
+    @property
+    def has_posterior(self) -> bool:
+        """Whether the imputations' models say how sure they are."""
+        return bool(np.isfinite(getattr(self, "covariances_", np.nan)).all())
+
+    def predict_interval(self, X: ArrayLike, coverage: float = 0.95) -> FloatArray:
+        """Return the interval of each woman's probability by Rubin's rules, shape (n_women, 2).
+
+        The variance of her log-odds is the mean over the imputations, and that between them, which holds what her
+        gaps and the gaps at fit leave open (Rubin 1987, ISBN 978-0-471-65574-9). NaN without a posterior.
+
+        Raises
+        ------
+        ModelError
+            If the coverage is not between 0 and 1.
+        """
+        z = find_normal_quantile(coverage)
+        judged = self._judge(X)
+        if not self.has_posterior:
+            return np.full((sum(log_odds.shape[1] for log_odds, _ in judged), 2), np.nan)
+        parts = []
+        for _, columns in judged:
+            design = self._standardise(columns)
+            mean = np.einsum("mnk,mk->mn", design, self.posterior_means_)
+            within = np.einsum("mnj,mjk,mnk->mn", design, self.covariances_, design, optimize=True)
+            between = mean.var(axis=0, ddof=1)
+            half = z * np.sqrt(within.mean(axis=0) + (1.0 + 1.0 / len(mean)) * between)
+            parts.append(expit(mean.mean(axis=0)[:, None] + np.outer(half, [-1.0, 1.0])))
+        return np.concatenate(parts)
+
+    def sample_log_odds(self, X: ArrayLike, n: int, rng: np.random.Generator) -> FloatArray:
+        """Draw the log-odds of every woman, shape (n, n_women); all women share each draw.
+
+        A draw belongs to one imputation: its completed columns, and coefficients of its model's posterior.
+
+        Raises
+        ------
+        ModelError
+            If the models do not say how sure they are.
+        """
+        parts = [self._standardise(columns) for _, columns in self._judge(X)]
+        drawn = self._draw_coefficients(n, rng)
+        log_odds = np.empty((n, sum(part.shape[1] for part in parts)))
+        for m, (of_draw, coefficients) in enumerate(drawn):
+            log_odds[of_draw] = np.concatenate([coefficients @ part[m].T for part in parts], axis=1)
+        return log_odds
+
+    def sample_terms(self, X: ArrayLike, n: int, rng: np.random.Generator) -> FloatArray:
+        """Draw the terms that `sample_log_odds` adds up, without intercept, shape (n_women, n, n_columns + n_flags).
+
+        Raises
+        ------
+        ModelError
+            As `sample_log_odds`.
+        """
+        design = np.concatenate([self._standardise(columns) for _, columns in self._judge(X)], axis=1)[:, :, 1:]
+        terms = np.empty((design.shape[1], n, design.shape[2]))
+        for m, (of_draw, coefficients) in enumerate(self._draw_coefficients(n, rng)):
+            terms[:, of_draw] = design[m][:, None, :] * coefficients[:, 1:]
+        return terms
+
+    def _draw_coefficients(self, n: int, rng: np.random.Generator) -> list[tuple[NDArray[np.intp], FloatArray]]:
+        """Return for each imputation which draws are its own, and their intercepts and coefficients."""
+        if not self.has_posterior:
+            raise ModelError(NO_POSTERIOR)
+        each = [np.arange(m, n, len(self.posterior_means_)) for m in range(len(self.posterior_means_))]
+        posteriors = zip(each, self.posterior_means_, self.covariances_, strict=True)
+        return [
+            (of, rng.multivariate_normal(mean, covariance, len(of), method="eigh"))
+            for of, mean, covariance in posteriors
+        ]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the likelier class, shape (n_women,)."""
@@ -216,12 +295,12 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         no interval. To be read with ``with_outcome=True``: otherwise effects of columns with gaps are too small.
         """
         check_is_fitted(self)
-        slopes = self.coefficients_ / self.scales_
-        origins = self.intercepts_ - (slopes * self.centres_).sum(axis=1)
-        estimates = np.column_stack([origins, slopes])
+        slopes = self.posterior_means_[:, 1:] / self.scales_
+        origins = self.posterior_means_[:, 0] - (slopes * self.centres_).sum(axis=1)
+        estimates, variances = np.column_stack([origins, slopes]), self._compute_variances()
         names = [INTERCEPT, *self.get_column_names()]
         rows = [
-            (name, "" if name == INTERCEPT else origin_of(name), *self._pool(estimates[:, j], self.variances_[:, j]))
+            (name, "" if name == INTERCEPT else origin_of(name), *self._pool(estimates[:, j], variances[:, j]))
             for j, name in enumerate(names)
         ]
         return pd.DataFrame(rows, columns=list(POOLED))
@@ -254,23 +333,15 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _fit_one(
         self, completed: FloatArray, labels: NDArray[Any], weight: FloatArray
-    ) -> tuple[float, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return intercept, coefficients, centre, scale, and the variances of one unit of a column."""
+    ) -> tuple[LinearClassifier, StandardScaler]:
+        """Return the model of one completed table, and the scaler before it."""
         scaler = StandardScaler().fit(completed)
-        columns = scaler.transform(completed)
         model = clone(RidgeLogistic() if self.model is None else self.model)
-        model.fit(columns, labels, sample_weight=weight)
-        if not hasattr(model, "coef_"):
+        if not isinstance(model, LinearClassifier):
             raise ModelError(f"Only linear models are fitted to imputations; a {type(model).__name__} is not.")
+        model.fit(scaler.transform(completed), labels, sample_weight=weight)
         self.classes_ = model.classes_
-        covariance = compute_coefficient_covariance(model, columns, weight)
-        unit = np.diag(np.concatenate([[1.0], 1.0 / scaler.scale_]))
-        unit[0, 1:] = -scaler.mean_ / scaler.scale_
-        variances = np.einsum("ij,jk,ik->i", unit, np.nan_to_num(covariance), unit)
-        unknown = np.isnan(np.diag(covariance))
-        unknown[0] = bool(np.isnan(covariance[0, 0]))
-        variances[unknown] = np.nan
-        return float(model.intercept_[0]), np.ravel(model.coef_), scaler.mean_, scaler.scale_, variances
+        return model, scaler
 
     def _judge(self, X: ArrayLike) -> list[tuple[FloatArray, FloatArray]]:
         """Log-odds (n_imputations, n_rows) and completed columns of parts of the rows."""
@@ -306,6 +377,18 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             np.copyto(completed[i, :, :d], drawn, where=missing)
         return completed
 
+    def _standardise(self, columns: FloatArray) -> FloatArray:
+        """Return completed columns in each imputation's units, ones before them."""
+        standard = (columns - self.centres_[:, None, :]) / self.scales_[:, None, :]
+        return np.concatenate([np.ones((*standard.shape[:2], 1)), standard], axis=2)
+
+    def _compute_variances(self) -> FloatArray:
+        """Squared standard errors of one unit of a column, the intercept first; none of a column left out."""
+        units = np.zeros_like(self.covariances_)
+        at = np.arange(1, units.shape[1])
+        units[:, 0, 0], units[:, at, at], units[:, 0, 1:] = 1.0, 1.0 / self.scales_, -self.centres_ / self.scales_
+        return np.asarray(np.einsum("mij,mjk,mik->mi", units, self.covariances_, units), dtype=np.float64)
+
     def _pool(self, estimates: FloatArray, variances: FloatArray) -> tuple[Any, ...]:
         mean = float(estimates.mean())
         reason = None
@@ -318,50 +401,6 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pooled = compute_pooled_imputations(estimates, variances, complete_df=self.complete_df_)
         low, high = pooled.estimate.ci_low, pooled.estimate.ci_high
         return (mean, float(np.sqrt(pooled.variance)), low, high, pooled.df, pooled.fraction_missing, None)
-
-
-def compute_coefficient_covariance(model: LinearClassifier, X: ArrayLike, sample_weight: ArrayLike) -> FloatArray:
-    """Estimate the sampling covariance of a fitted model's intercept and coefficients.
-
-    Parameters
-    ----------
-    model : LinearClassifier
-        Fitted to X.
-    X : array-like of shape (n_women, n_columns)
-    sample_weight : array-like of shape (n_women,)
-        Counted as so many women.
-
-    Returns
-    -------
-    ndarray of shape (1 + n_columns, 1 + n_columns)
-        Intercept first. Plain and Firth's regression: inverse information at the estimate. Ridge: H⁻¹ I H⁻¹ with
-        information I and penalised curvature H (Gray 1992, doi:10.1080/01621459.1992.10476248), of the shrunken
-        estimate at the penalty chosen. NaN for columns without a coefficient of their own, under separation,
-        and for other models.
-
-    Examples
-    --------
-    Two of four respond without a trait, three of four with it: the log odds ratio's variance is
-    1/2 + 1/2 + 1/3 + 1/1.
-
-    >>> trait, y = np.array([[0.0]] * 4 + [[1.0]] * 4), np.array([1, 1, 0, 0, 1, 1, 1, 0])
-    >>> compute_coefficient_covariance(PlainLogistic().fit(trait, y), trait, np.ones(8))[1, 1].round(4)
-    np.float64(2.3333)
-    """
-    design = with_intercept(np.asarray(X, dtype=np.float64))
-    response = model.predict_proba(design[:, 1:])[:, 1]
-    covariance = np.full((design.shape[1], design.shape[1]), np.nan)
-    curvature = np.asarray(sample_weight, dtype=np.float64) * response * (1.0 - response)
-    information = (design.T * curvature) @ design
-    if isinstance(model, RidgeLogistic):
-        hessian = information + model.penalty_ * np.diag(np.r_[0.0, np.ones(design.shape[1] - 1)])
-        half = np.linalg.solve(hessian, information)
-        return np.asarray(np.linalg.solve(hessian, half.T), dtype=np.float64)
-    if isinstance(model, FirthLogistic) or (isinstance(model, PlainLogistic) and model.converged_):
-        counted = np.asarray(sample_weight, dtype=np.float64) > 0
-        kept = np.concatenate([[0], 1 + find_independent_columns(design[counted, 1:])])
-        covariance[np.ix_(kept, kept)] = np.linalg.inv(information[np.ix_(kept, kept)])
-    return covariance
 
 
 def _make_noise(n_imputations: int, n_columns: int, rng: np.random.Generator) -> FloatArray:

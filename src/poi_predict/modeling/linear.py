@@ -1,4 +1,4 @@
-"""What the linear models of the catalogue share: input checks, log-odds, probabilities; and the plain one."""
+"""What the linear models of the catalogue share: input checks, log-odds, how sure they are; and the plain one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, ndtri
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from poi_predict.errors import ModelError
 from poi_predict.modeling.newton import fit_penalised_logistic, with_intercept
 
 if TYPE_CHECKING:
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["LinearClassifier", "PlainLogistic", "find_independent_columns"]
+__all__ = [
+    "NO_POSTERIOR",
+    "LinearClassifier",
+    "PlainLogistic",
+    "compute_weight_inflation",
+    "find_independent_columns",
+    "find_normal_quantile",
+    "place_covariance",
+]
+
+NO_POSTERIOR = (
+    "How sure a prediction is comes from the model's own posterior; this model has none. Train evidence, ridge, "
+    "firth or prespecified; the bundles of earlier versions are to be trained again."
+)
 
 
 class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -32,17 +46,69 @@ class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mis
         Log odds ratios, one unit of a column.
     intercept_ : ndarray of shape (1,)
         Log-odds where all columns are zero.
+    posterior_mean_, covariance_ : ndarray of shape (1 + n_columns,) and (1 + n_columns, 1 + n_columns)
+        Of intercept and coefficients as a normal distribution: the one source of intervals and draws. NaN, or absent,
+        where the model does not say how sure it is.
+    attenuation_ : float
+        How much nearer to zero than their posterior mean the coefficients are; see `RidgeLogistic`.
 
-    No row of the training data is kept.
+    No row of the training data is kept, and no statistic of a part of it.
     """
 
     classes_: NDArray[Any]
     coef_: FloatArray
     intercept_: FloatArray
+    posterior_mean_: FloatArray
+    covariance_: FloatArray
+    attenuation_: float = 1.0
 
     @abstractmethod
     def _solve(self, X: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
-        """Return intercept and coefficients; every woman has a positive weight, both classes occur."""
+        """Return intercept and coefficients; every woman has a positive weight, both classes occur.
+
+        A model that knows how sure it is sets `posterior_mean_` and `covariance_` as well.
+        """
+
+    @property
+    def has_posterior(self) -> bool:
+        """Whether the model says how sure it is; those of bundles of earlier versions do not."""
+        return bool(np.isfinite(getattr(self, "covariance_", np.nan)).all())
+
+    def linear_moments(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the posterior mean and variance of each woman's log-odds, shapes (n_women,)."""
+        design = with_intercept(X)
+        return design @ self.posterior_mean_, ((design @ self.covariance_) * design).sum(axis=1)
+
+    def predict_interval(self, X: ArrayLike, coverage: float = 0.95) -> FloatArray:
+        """Return the interval of each woman's probability, shape (n_women, 2); NaN without a posterior.
+
+        Raises
+        ------
+        ModelError
+            If the coverage is not between 0 and 1.
+        """
+        check_is_fitted(self)
+        z = find_normal_quantile(coverage)
+        columns = validate_data(self, X, reset=False, dtype=np.float64)
+        if not self.has_posterior:
+            return np.full((len(columns), 2), np.nan)
+        eta, variance = self.linear_moments(columns)
+        half = z * np.sqrt(variance)
+        return np.column_stack([expit(eta - half), expit(eta + half)])
+
+    def sample_coefficients(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Draw intercept and coefficients, shape (n, 1 + n_columns).
+
+        Raises
+        ------
+        ModelError
+            If the model does not say how sure it is.
+        """
+        if not self.has_posterior:
+            raise ModelError(NO_POSTERIOR)
+        value, vector = np.linalg.eigh(self.covariance_)
+        root = vector * np.sqrt(np.maximum(value, 0.0))
+        return np.asarray(self.posterior_mean_ + rng.standard_normal((n, len(value))) @ root.T, dtype=np.float64)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the model.
@@ -108,10 +174,13 @@ class PlainLogistic(LinearClassifier):
     separation there is no maximum; iteration then ends as R's ``glm`` ends, when the likelihood no longer
     grows.
 
+    The posterior is the usual one of large samples: the estimate, and the inverse of the information there.
+
     Attributes
     ----------
     converged_ : bool
-        Whether the likelihood's maximum was reached; False says that the classes are separated.
+        Whether the likelihood's maximum was reached; False says that the classes are separated, and nothing is said
+        of how sure the estimate is.
     """
 
     converged_: bool
@@ -123,7 +192,63 @@ class PlainLogistic(LinearClassifier):
         self.converged_ = fit.converged
         coefficients = np.zeros(X.shape[1])
         coefficients[kept] = fit.coefficients[1:]
+        covariance = fit.inverse_hessian * compute_weight_inflation(weight)
+        if not fit.converged:
+            covariance = np.full_like(covariance, np.nan)
+        self.posterior_mean_ = np.r_[fit.coefficients[0], coefficients]
+        self.covariance_ = place_covariance(covariance, kept, X.shape[1])
         return float(fit.coefficients[0]), coefficients
+
+
+def find_normal_quantile(coverage: float) -> float:
+    """Return how many standard deviations from the middle an interval of a normal distribution ends.
+
+    Raises
+    ------
+    ModelError
+        If the coverage is not between 0 and 1.
+
+    Examples
+    --------
+    >>> round(find_normal_quantile(0.95), 2)
+    1.96
+    """
+    if not 0 < coverage < 1:
+        raise ModelError(f"coverage must be between 0 and 1; it is {coverage}. Use 0.95 for 95 %.")
+    return float(ndtri((1 + coverage) / 2))
+
+
+def compute_weight_inflation(weight: FloatArray) -> float:
+    """Return the factor by which unequal weights widen the variance of an estimate (Kish 1965, ISBN 0-471-48900-X).
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_women,)
+        Positive, such as inverse probabilities of being observed.
+
+    Examples
+    --------
+    Two women who stand for three each and two who stand for one tell as much as 3.2 women, not as eight:
+
+    >>> round(compute_weight_inflation(np.array([3.0, 3, 1, 1])), 2)
+    2.5
+    """
+    return float(weight @ weight / weight.sum())
+
+
+def place_covariance(covariance: FloatArray, kept: NDArray[np.intp], n_columns: int) -> FloatArray:
+    """Put a covariance of intercept and some columns among all columns; the others' coefficients are zero for sure.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (1 + n_kept, 1 + n_kept)
+    kept : ndarray of int, shape (n_kept,)
+    n_columns : int
+    """
+    placed = np.zeros((1 + n_columns, 1 + n_columns))
+    at = np.r_[0, 1 + kept]
+    placed[np.ix_(at, at)] = covariance
+    return placed
 
 
 def find_independent_columns(X: FloatArray) -> NDArray[np.intp]:

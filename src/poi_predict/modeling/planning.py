@@ -120,7 +120,6 @@ def plan_development(
         primary=primary,
         folds=folds,
         resamples=make_bootstrap(data.y_true, data.patient, n_resamples=validation.bootstrap, seed=bootstrap_seed),
-        n_refits_kept=CATALOG[primary].n_refits_kept,
         ladder=ladder,
         null=NullPlan(validation.permutations, min(folds.n_folds, NULL_FOLDS), NULL_REPEATS, null_seed, centre),
         centre=centre,

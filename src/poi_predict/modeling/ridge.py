@@ -1,4 +1,4 @@
-"""Ridge logistic regression whose penalty is chosen inside the fit."""
+"""Ridge logistic regression whose penalty is integrated out: one posterior for point, interval and draws."""
 
 from __future__ import annotations
 
@@ -7,123 +7,117 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from poi_predict.modeling.linear import LinearClassifier
-from poi_predict.modeling.newton import (
-    NewtonFit,
-    compute_log_loss,
-    fit_penalised_logistic,
-    with_intercept,
-)
+from poi_predict.modeling.firth import fit_offset_intercept
+from poi_predict.modeling.linear import LinearClassifier, compute_weight_inflation
+from poi_predict.modeling.newton import NewtonFit, compute_log_loss, fit_penalised_logistic, with_intercept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["RidgeLogistic", "compute_loo_log_odds"]
+__all__ = ["RidgeLogistic"]
 
-PENALTY_RATIOS = (1e6, *(float(ratio) for ratio in 10.0 ** np.arange(2.0, -4.01, -0.25)))
-"""Penalties for each unit of weight, strongest first; the first leaves nothing but the prevalence."""
-
-LEAST_SLACK = 1e-6
+SPREADS = np.geomspace(0.01, 10.0, 25)
+"""Standard deviations of the coefficients, over which is integrated: from none that matters to certainty."""
 
 
 class RidgeLogistic(LinearClassifier):
-    """Logistic regression with a quadratic penalty, chosen by approximate leave-one-out log loss.
+    """Logistic regression whose coefficients share a normal prior of unknown standard deviation.
 
-    For every penalty the prediction of each woman by the model fitted without her is approximated from her
-    leverage (Rad & Maleki 2020, doi 10.1111/rssb.12374), and the penalty with the least weighted log loss of
-    these predictions is taken; of equals, the strongest. One pass along the path replaces hundreds of fits,
-    has no random folds, and ends at the bare prevalence when the columns tell nothing. The intercept is not
-    penalised, so the mean prediction equals the observed rate. Expects columns of like scale.
+    How strongly to penalise is not chosen but integrated: the standard deviation of the coefficients has a half-Cauchy
+    prior (Gelman 2006, doi 10.1214/06-BA117A), each of 25 values of it gives a ridge fit whose marginal likelihood
+    follows from Laplace's approximation (Tierney & Kadane 1986, doi 10.1080/01621459.1986.10478240), and the mixture
+    is collapsed to one mean and covariance. So intervals hold what is not known of the penalty, and are not those of
+    an estimate that was drawn towards zero.
 
-    Several rows of one woman are left out one by one, not together, in choosing the penalty.
+    A probability at the posterior mean would be too far from the overall rate, as no coefficient is known. The
+    equation therefore has the posterior mean times one factor, the average over these women by which averaging over
+    the posterior flattens log-odds (MacKay 1992, doi 10.1162/neco.1992.4.5.720), and an intercept with which the mean
+    prediction is the observed rate. Where the columns tell nothing, little but that rate is left.
+
+    Expects columns of like scale. A weight counts as so many women, and unequal weights widen the covariance.
 
     Parameters
     ----------
-    penalty_ratios : tuple of float, optional
-        Penalties to choose from, each for one unit of total weight; `PENALTY_RATIOS` if not given.
+    scale : float
+        Of the half-Cauchy prior: the median standard deviation of a coefficient, for one standard deviation of its
+        column.
 
     Attributes
     ----------
     penalty_ : float
-        The penalty chosen: half of it times the sum of squared coefficients is added to the log loss.
-    C_ : float
-        Its inverse, as in scikit-learn.
+        That of the geometric mean of the posterior standard deviation of the coefficients: half of it times the sum
+        of squared coefficients is what ridge regression adds to the log loss.
     effective_df_ : float
-        Effective number of coefficients, the intercept aside: trace of the hat matrix less one (Gray 1992,
-        doi 10.1080/01621459.1992.10476248).
-    penalties_, loo_log_loss_ : ndarray of shape (n_penalties,)
-        The path, strongest penalty first.
+        Effective number of coefficients, the intercept aside, averaged over the posterior: trace of the hat matrix
+        less one (Gray 1992, doi 10.1080/01621459.1992.10476248).
 
     Examples
     --------
     >>> import numpy as np
-    >>> fsh = np.linspace(-1, 1, 40)[:, None]
+    >>> fsh = np.linspace(-1.5, 1.5, 40)[:, None]
     >>> responds = np.tile([1, 1, 1, 0, 1, 0, 0, 0], 5)
     >>> noise = RidgeLogistic().fit(fsh, responds)
     >>> bool(abs(noise.coef_[0, 0]) < 0.2), round(float(noise.predict_proba(fsh)[:, 1].mean()), 3)
     (True, 0.5)
+    >>> low, high = noise.predict_interval(fsh)[20]
+    >>> bool(low < 0.5 < high)
+    True
     """
 
     penalty_: float
-    C_: float
     effective_df_: float
-    penalties_: FloatArray
-    loo_log_loss_: FloatArray
 
-    def __init__(self, penalty_ratios: tuple[float, ...] | None = None) -> None:
-        self.penalty_ratios = penalty_ratios
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
 
     def _solve(self, X: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:
-        ratios = PENALTY_RATIOS if self.penalty_ratios is None else self.penalty_ratios
-        self.penalties_ = np.sort(np.asarray(ratios, dtype=np.float64))[::-1] * weight.sum()
-        design = with_intercept(X)
-        unit = np.concatenate([[0.0], np.ones(X.shape[1])])
+        design, inflation = with_intercept(X), compute_weight_inflation(weight)
         fits: list[NewtonFit] = []
-        losses = []
-        for penalty in self.penalties_:
-            start = fits[-1].coefficients if fits else None
-            fits.append(fit_penalised_logistic(design, y, weight, penalty * unit, start))
-            losses.append(weight @ compute_log_loss(y, compute_loo_log_odds(fits[-1], design, y, weight)))
-        self.loo_log_loss_ = np.array(losses) / weight.sum()
-        best = int(np.argmax(self.loo_log_loss_ <= self.loo_log_loss_.min() + 1e-12))
-        self.penalty_ = float(self.penalties_[best])
-        self.C_ = 1.0 / self.penalty_
-        self.effective_df_ = _effective_df(fits[best], design, weight)
-        coefficients = fits[best].coefficients
-        return float(coefficients[0]), coefficients[1:]
+        for spread in SPREADS:
+            penalty = np.r_[0.0, np.full(X.shape[1], spread**-2.0)]
+            fits.append(fit_penalised_logistic(design, y, weight, penalty, fits[-1].coefficients if fits else None))
+        share = self._weigh(fits, y, weight)
+        modes = np.array([fit.coefficients for fit in fits])
+        mean = share @ modes
+        off = modes - mean
+        within = np.einsum("k,kij->ij", share, [_widen(fit, design, weight, inflation) for fit in fits])
+        self.posterior_mean_ = mean
+        self.covariance_ = within + (off.T * share) @ off
+        self.penalty_ = float(np.exp(-2.0 * share @ np.log(SPREADS)))
+        self.effective_df_ = float(share @ [_effective_df(fit, design, weight) for fit in fits])
+        variance = ((design @ self.covariance_) * design).sum(axis=1)
+        self.attenuation_ = float(np.average(1.0 / np.sqrt(1.0 + np.pi * variance / 8.0), weights=weight))
+        coefficients = self.attenuation_ * mean[1:]
+        return fit_offset_intercept(X @ coefficients, y, weight), coefficients
+
+    def _weigh(self, fits: list[NewtonFit], y: FloatArray, weight: FloatArray) -> FloatArray:
+        """Return the posterior share of each standard deviation, by Laplace's approximation."""
+        logs = []
+        for spread, fit in zip(SPREADS, fits, strict=True):
+            slopes = fit.coefficients[1:]
+            fitted = -weight @ compute_log_loss(y, fit.log_odds) - 0.5 * slopes @ slopes / spread**2
+            volume = 0.5 * np.linalg.slogdet(fit.inverse_hessian)[1] - len(slopes) * np.log(spread)
+            prior = np.log(spread) - np.log1p((spread / self.scale) ** 2)  # of the logarithm, in which the grid is even
+            logs.append(fitted + volume + prior)
+        share = np.exp(np.array(logs) - max(logs))
+        return np.asarray(share / share.sum(), dtype=np.float64)
 
 
-def compute_loo_log_odds(fit: NewtonFit, design: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
-    """Approximate each woman's log-odds by the model fitted without her.
+def _widen(fit: NewtonFit, design: FloatArray, weight: FloatArray, inflation: float) -> FloatArray:
+    """Covariance at one penalty, unequal weights telling less than equal ones of the same sum."""
+    if abs(inflation - 1.0) < 1e-9:
+        return fit.inverse_hessian
+    information = _information(fit, design, weight)
+    return np.asarray(np.linalg.inv(np.linalg.inv(fit.inverse_hessian) - information * (1.0 - 1.0 / inflation)))
 
-    One Newton step away from the full fit, by the Sherman–Morrison formula (Rad & Maleki 2020,
-    doi 10.1111/rssb.12374, equation 6).
 
-    Parameters
-    ----------
-    fit : NewtonFit
-    design, y, weight
-        What the fit was made with.
-
-    Returns
-    -------
-    ndarray of shape (n_women,)
-    """
+def _information(fit: NewtonFit, design: FloatArray, weight: FloatArray) -> FloatArray:
     response = expit(fit.log_odds)
-    spread = _spread(fit, design)
-    leverage = spread * weight * response * (1 - response)
-    shift = spread * weight * (response - y) / np.maximum(1.0 - leverage, LEAST_SLACK)
-    return np.asarray(fit.log_odds + shift, dtype=np.float64)
-
-
-def _spread(fit: NewtonFit, design: FloatArray) -> FloatArray:
-    """Variance of each woman's log-odds under the model's curvature, shape (n_women,)."""
-    return np.asarray(((design @ fit.inverse_hessian) * design).sum(axis=1))
+    return np.asarray((design.T * (weight * response * (1 - response))) @ design, dtype=np.float64)
 
 
 def _effective_df(fit: NewtonFit, design: FloatArray, weight: FloatArray) -> float:
     """Trace of the hat matrix, the intercept aside."""
-    response = expit(fit.log_odds)
-    return float(_spread(fit, design) @ (weight * response * (1 - response)) - 1.0)
+    return float((fit.inverse_hessian * _information(fit, design, weight)).sum() - 1.0)

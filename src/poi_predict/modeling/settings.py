@@ -25,7 +25,7 @@ class ModelingSettings:
     primary : str
         The model that is explained, kept and used for scoring. Named before the data are seen, so that
         no optimism comes from picking the best of several. A cohort too small for it gets a smaller one
-        (`poi_predict.validation.ladder`).
+        (`poi_predict.validation.ladder`). Not one of trees, whose thresholds are those of single women.
     override_ladder : bool
         Keep the primary model whatever the cohort supports; every output is then marked.
     imputations : int
@@ -76,4 +76,10 @@ class ModelingSettings:
             raise StudyError(
                 f'models.primary must be one of the candidates; "{self.primary}" is not'
                 f"{suggest(self.primary, self.candidates)}."
+            )
+        if not CATALOG[self.primary].is_kept:
+            raise StudyError(
+                f'models.primary must be a model that may be kept; "{self.primary}" is not: its thresholds and leaves '
+                "are those of single women, who could be reconstructed from the stored model. Name evidence, ridge, "
+                f'elastic_net or firth; "{self.primary}" may stay among models.candidates, and is compared.'
             )

@@ -7,7 +7,7 @@ from .confounding import Confounded, find_confounded
 from .courses import Courses, CovariateColumn, Covariates, check_courses
 from .cross_fitting import CrossFitSettings, Learn, Predict
 from .doubly_robust import estimate_effects
-from .draws import PosteriorDraws, RefitDraws, ResponseDraws, build_draws
+from .draws import LinearDraws, PosteriorDraws, ResponseDraws, build_draws
 from .effects import Contrast, Effects, OptionValue
 from .evalue import EValue, compute_evalue, compute_evalue_of_difference, compute_evalue_of_odds_ratio
 from .neighbourhood import Neighbourhood
@@ -35,6 +35,7 @@ __all__ = [
     "Excluded",
     "Gain",
     "Learn",
+    "LinearDraws",
     "Neighbourhood",
     "Option",
     "OptionList",
@@ -44,7 +45,6 @@ __all__ = [
     "PolicyValue",
     "PosteriorDraws",
     "Predict",
-    "RefitDraws",
     "RegimenComparison",
     "RegimenSettings",
     "ResponseDraws",

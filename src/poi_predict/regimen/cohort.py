@@ -106,7 +106,6 @@ def prepare_comparison(
 
 def describe_regimens(
     pipeline: Pipeline,
-    refits: Sequence[Pipeline],
     cohort: TreatedCohort,
     codebook: Codebook,
     comparable: tuple[RegimenSettings, Support],
@@ -120,7 +119,6 @@ def describe_regimens(
     ----------
     pipeline : Pipeline
         The primary model.
-    refits : sequence of Pipeline
     cohort : TreatedCohort
     codebook : Codebook
     comparable : tuple of RegimenSettings and Support
@@ -135,7 +133,7 @@ def describe_regimens(
         Plain values; a part that cannot be had holds its ``reason``.
     """
     settings, support = comparable
-    draws = build_draws(pipeline, refits, random_state=seed)
+    draws = build_draws(pipeline, random_state=seed)
     listed = list_options(settings, codebook, support.seen, without_therapy=draws.says_no_therapy)
     comparison = compare_regimens(draws, cohort.X, listed, settings, support, favourable=cohort.favourable)
     plain = comparison.as_dict()

@@ -42,7 +42,7 @@ class RegimenComparison:
         "supported", "few" or "no data".
     reference : int
         Position of the option that the others are compared with.
-    kind : {"posterior", "refits"}
+    kind : {"posterior"}
         What the intervals are of.
     n_draws : int
     favourable : bool

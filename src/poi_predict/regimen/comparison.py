@@ -119,7 +119,7 @@ def compare_regimens(
     reference, notes = _find_reference(options, found, settings)
     judged = draws_of.n_draws >= LEAST_DRAWS
     if not judged:
-        notes = (*notes, f"{draws_of.n_draws} refits are too few for a verdict; {LEAST_DRAWS} are needed.")
+        notes = (*notes, f"{draws_of.n_draws} draws are too few for a verdict; {LEAST_DRAWS} are needed.")
     judge = Judge(standing, reference, settings if judged else None, favourable)
     parts = list(_compute_parts(draws_of, women, compared, judge))
     by_woman = {name: np.concatenate([part[name] for part in parts]) for name in (*BY_WOMAN, "leader")}

@@ -45,7 +45,6 @@ Predict = Callable[[Covariates], FloatArray]
 Learn = Callable[[Courses], Predict]
 """Learns from courses; must not keep anything between calls."""
 
-PENALTY_RATIOS = (1e6, *(float(ratio) for ratio in 10.0 ** np.arange(1.0, -4.01, -0.5)))
 HALF = 0.5
 """Standard deviation of an indicator that half of the women have: a rare level is not blown up before shrinking."""
 
@@ -267,8 +266,7 @@ def fold_courses(
 def learn_propensity(train: Courses) -> Predict:
     """Learn who gets which option: ridge-penalised logistic regression, multinomial where there are several.
 
-    The penalty is chosen by approximate leave-one-out log loss; of several options, each against the rest, the
-    median penalty is taken.
+    The penalty is integrated over; of several options, each against the rest, the median of its posterior is taken.
     """
     scale = _learn_scale(train.covariates)
     design = scale(train.covariates)
@@ -277,12 +275,9 @@ def learn_propensity(train: Courses) -> Predict:
         share = np.average(train.given, axis=0, weights=train.weight)
         return lambda covariates: np.tile(share, (len(covariates.matrix), 1))
     if n_options == 2:
-        binary = RidgeLogistic(PENALTY_RATIOS).fit(design, train.option == 1, train.weight)
+        binary = RidgeLogistic().fit(design, train.option == 1, train.weight)
         return lambda covariates: np.asarray(binary.predict_proba(scale(covariates)))
-    penalties = [
-        RidgeLogistic(PENALTY_RATIOS).fit(design, train.option == code, train.weight).penalty_
-        for code in range(n_options)
-    ]
+    penalties = [RidgeLogistic().fit(design, train.option == code, train.weight).penalty_ for code in range(n_options)]
     several = LogisticRegression(C=1.0 / float(np.median(penalties)), solver="newton-cholesky", max_iter=1000)
     several.fit(design, train.option, train.weight)
     return lambda covariates: np.asarray(several.predict_proba(scale(covariates)))
@@ -292,7 +287,7 @@ def learn_outcome(train: Courses) -> Predict:
     """Learn what follows each option: one ridge logistic regression with option × covariate terms.
 
     All options share one penalty, so differences between options, and differences between women in what they gain,
-    are drawn towards none as far as leaving women out advises.
+    are drawn towards none as far as the women advise, the penalty being integrated over.
     """
     scale = _learn_scale(train.covariates)
     n_options = len(train.options)
@@ -305,7 +300,7 @@ def learn_outcome(train: Courses) -> Predict:
         crossed = (columns[:, :, np.newaxis] * signs[:, np.newaxis, :]).reshape(len(columns), -1)
         return np.column_stack([columns, signs / HALF, crossed])
 
-    model = RidgeLogistic(PENALTY_RATIOS).fit(expand(scale(train.covariates), train.given), train.y, train.weight)
+    model = RidgeLogistic().fit(expand(scale(train.covariates), train.given), train.y, train.weight)
 
     def predict(covariates: Covariates) -> FloatArray:
         columns = scale(covariates)

@@ -5,7 +5,7 @@ The draws of two regimens are of one posterior, so their difference is less unce
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from scipy.special import expit, logit
@@ -13,9 +13,19 @@ from threadpoolctl import threadpool_limits
 
 from poi_predict.errors import ModelError
 from poi_predict.features import LevelFeatures
+from poi_predict.modeling import (
+    LinearPass,
+    RecalibratedClassifier,
+    clip_probabilities,
+    find_base,
+    has_posterior,
+    is_linear,
+    recalibrate_draws,
+)
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
-from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR, RecalibratedClassifier
+from poi_predict.modeling.linear import NO_POSTERIOR
+from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR
 from poi_predict.regimen.placing import place_options
 from poi_predict.regimen.seen import SOURCE
 
@@ -32,8 +42,8 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 __all__ = [
+    "LinearDraws",
     "PosteriorDraws",
-    "RefitDraws",
     "ResponseDraws",
     "build_draws",
     "compute_interval",
@@ -50,8 +60,7 @@ class ResponseDraws(Protocol):
 
     Attributes
     ----------
-    kind : {"posterior", "refits"}
-        Draws from a posterior; or refits in bootstrap samples, an approximation of one.
+    kind : {"posterior"}
     n_draws : int
     says_no_therapy : bool
         Whether the model has learnt from women, or from arms, without therapy.
@@ -60,7 +69,7 @@ class ResponseDraws(Protocol):
     """
 
     @property
-    def kind(self) -> Literal["posterior", "refits"]:
+    def kind(self) -> Literal["posterior"]:
         """Where the draws come from."""
 
     @property
@@ -100,12 +109,15 @@ class PosteriorDraws:
         self.pipeline = pipeline
         self.n_draws = n_draws
         self.random_state = random_state
-        self._base: EvidenceLogisticRegression = _find_base(pipeline)
+        self._base: EvidenceLogisticRegression = find_base(pipeline)
 
     @property
     def says_no_therapy(self) -> bool:
-        """Whether some woman or arm was without therapy."""
-        return bool(self._base.fit_.design.has_effect)
+        """Whether some woman or arm was without therapy.
+
+        A recalibration learnt in treated women says nothing of those without.
+        """
+        return not isinstance(self.pipeline[-1], RecalibratedClassifier) and bool(self._base.fit_.design.has_effect)
 
     def compute(self, women: pd.DataFrame, options: Sequence[Option]) -> tuple[FloatArray, FloatArray]:
         """Return probabilities as the model predicts them, and draws; see `ResponseDraws`."""
@@ -124,71 +136,91 @@ class PosteriorDraws:
         return p, draws
 
     def _predict(self, columns: pd.DataFrame, therapy: float) -> FloatArray:
-        model = self.pipeline[-1]
         if therapy or self._base.treated is not None:
-            return np.asarray(model.predict_proba(columns)[:, 1], dtype=np.float64)
-        return _recalibrate(model, self._base.predict_contrast(columns)["p_without"].to_numpy())
+            return np.asarray(self.pipeline[-1].predict_proba(columns)[:, 1], dtype=np.float64)
+        return self._base.predict_contrast(columns)["p_without"].to_numpy()
 
     def _draw(self, columns: pd.DataFrame, therapy: float) -> FloatArray:
         rng = np.random.default_rng(self.random_state)
         eta = self._base.sample_log_odds(columns, self.n_draws, rng, therapy=therapy)
         drawn = find_link(self._base.link).probability(np.ascontiguousarray(eta.T))
-        return _recalibrate(self.pipeline[-1], drawn)
+        model = self.pipeline[-1]
+        if not isinstance(model, RecalibratedClassifier):
+            return drawn
+        floored = np.clip(drawn, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+        return np.asarray(expit(recalibrate_draws(model, logit(floored).T, rng).T), dtype=np.float64)
 
 
-class RefitDraws:
-    """Refits in bootstrap samples of the women, as an approximate posterior (percentiles).
+class LinearDraws:
+    """Draws from the posterior of a linear model's intercept and coefficients.
 
     Parameters
     ----------
     pipeline : Pipeline
-        Fitted on all women.
-    refits : sequence of Pipeline
-        The same, fitted on resamples.
+        Fitted; its model may be recalibrated.
+    n_draws : int
+    random_state : int
+        Same seed, same draws.
 
     Notes
     -----
-    A model of several imputations fills the gaps of a woman once for each regimen; of all others her baseline is the
-    same to the last bit.
+    All options share each draw, and the standing of what is missing of a woman. A model of several imputations fills
+    her gaps once for each regimen; of all others her baseline is the same to the last bit.
     """
 
-    kind: Literal["refits"] = "refits"
+    kind: Literal["posterior"] = "posterior"
 
-    def __init__(self, pipeline: Pipeline, refits: Sequence[Pipeline]) -> None:
+    def __init__(self, pipeline: Pipeline, n_draws: int = N_DRAWS, random_state: int = 0) -> None:
         self.pipeline = pipeline
-        self.refits = tuple(refits)
-
-    @property
-    def n_draws(self) -> int:
-        """Number of refits."""
-        return len(self.refits)
+        self.n_draws = n_draws
+        self.random_state = random_state
+        self._base = find_base(pipeline)
+        self._one = LinearPass(pipeline) if is_linear(pipeline) else None
 
     @property
     def says_no_therapy(self) -> bool:
-        """Whether enough women of training had no cells, so that this is a level of its own."""
+        """Whether enough women of training had no cells, so that this is a level of its own.
+
+        A recalibration learnt in treated women says nothing of those without therapy.
+        """
+        if isinstance(self.pipeline[-1], RecalibratedClassifier):
+            return False
         builders = getattr(self.pipeline[0], "builders_", [])
         return any(_knows_no_cells(builder) for _, builder, _ in builders)
 
     def compute(self, women: pd.DataFrame, options: Sequence[Option]) -> tuple[FloatArray, FloatArray]:
-        """Return the model's probabilities, and those of its refits; see `ResponseDraws`."""
+        """Return probabilities as the model predicts them, and draws; see `ResponseDraws`."""
         shape = (len(women), len(options))
         if not len(women):
             return np.empty(shape), np.empty((*shape, self.n_draws))
         placed = place_options(women, options)
         with threadpool_limits(limits=1):
-            draws = np.stack([_predict(refit, placed).reshape(shape) for refit in self.refits], axis=-1)
-            return _predict(self.pipeline, placed).reshape(shape), draws
+            columns = placed.derive(self.pipeline)
+            p = clip_probabilities(self.pipeline[-1].predict_proba(columns)[:, 1])
+            log_odds = self._draw(columns, placed)
+        return p.reshape(shape), expit(log_odds.T).reshape(*shape, self.n_draws)
+
+    def _draw(self, columns: pd.DataFrame, placed: PlacedWomen) -> FloatArray:
+        """Draw log-odds, shape (n_draws, n_rows)."""
+        rng = np.random.default_rng(self.random_state)
+        if self._one is None:
+            log_odds = self._base.sample_log_odds(columns, self.n_draws, rng)
+        else:
+            drawn = self._base.sample_coefficients(self.n_draws, rng)
+            log_odds = drawn[:, [0]] + drawn[:, 1:] @ columns.to_numpy(dtype=np.float64).T
+            incomplete = placed.derive_incomplete(self.pipeline).to_numpy(dtype=np.float64)
+            log_odds += rng.standard_normal((self.n_draws, 1)) * np.sqrt(self._one.place(incomplete)[1])
+        model = self.pipeline[-1]
+        return recalibrate_draws(model, log_odds, rng) if isinstance(model, RecalibratedClassifier) else log_odds
 
 
-def build_draws(
-    pipeline: Pipeline, refits: Sequence[Pipeline] = (), *, n_draws: int = N_DRAWS, random_state: int = 0
-) -> ResponseDraws:
-    """Return the draws of a stored model: of its posterior where it has one, else its refits.
+def build_draws(pipeline: Pipeline, *, n_draws: int = N_DRAWS, random_state: int = 0) -> ResponseDraws:
+    """Return draws of the posterior of a stored model.
 
     Raises
     ------
     ModelError
-        If it has neither: without uncertainty nothing can be compared.
+        If it has none: without uncertainty nothing can be compared.
 
     Examples
     --------
@@ -196,17 +228,14 @@ def build_draws(
     >>> from sklearn.pipeline import Pipeline
     >>> build_draws(Pipeline([("model", DummyClassifier())]))
     Traceback (most recent call last):
-    poi_predict.errors.ModelError: Regimens are compared with their uncertainty, from a posterior or from refits in
-    resamples; this model has neither. Train it with validation.bootstrap of 200, or train the evidence model.
+    poi_predict.errors.ModelError: How sure a prediction is comes from the model's own posterior; this model has none.
+    Train evidence, ridge, firth or prespecified; the bundles of earlier versions are to be trained again.
     """
-    if isinstance(_find_base(pipeline), EvidenceLogisticRegression):
+    if not has_posterior(pipeline):
+        raise ModelError(NO_POSTERIOR)
+    if isinstance(find_base(pipeline), EvidenceLogisticRegression):
         return PosteriorDraws(pipeline, n_draws, random_state)
-    if not refits:
-        raise ModelError(
-            "Regimens are compared with their uncertainty, from a posterior or from refits in resamples; this model "
-            "has neither. Train it with validation.bootstrap of 200, or train the evidence model."
-        )
-    return RefitDraws(pipeline, refits)
+    return LinearDraws(pipeline, n_draws, random_state)
 
 
 def split_women(n_women: int, n_options: int, n_draws: int) -> list[slice]:
@@ -221,24 +250,8 @@ def compute_interval(draws: FloatArray, point: FloatArray) -> tuple[FloatArray, 
     return np.minimum(low, point), np.maximum(high, point)
 
 
-def _predict(pipeline: Pipeline, placed: PlacedWomen) -> FloatArray:
-    return np.asarray(pipeline[-1].predict_proba(placed.derive(pipeline))[:, 1], dtype=np.float64)
-
-
 def _knows_no_cells(builder: object) -> bool:
     if not isinstance(builder, LevelFeatures) or SOURCE not in builder.names_:
         return False
     place = builder.names_.index(SOURCE)
     return "none" in builder.levels_[place] or builder.reference_[place] == "none"
-
-
-def _find_base(pipeline: Pipeline) -> Any:
-    model = pipeline[-1]
-    return model.base if isinstance(model, RecalibratedClassifier) else model
-
-
-def _recalibrate(model: object, p: FloatArray) -> FloatArray:
-    if not isinstance(model, RecalibratedClassifier):
-        return p
-    log_odds = logit(np.clip(p, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
-    return np.asarray(expit(model.intercept + model.slope * log_odds), dtype=np.float64)

@@ -56,9 +56,7 @@ class PlacedWomen:
         DataFrame of shape (n_women * n_options, n_columns)
             Woman by woman. Columns of variables that an option does not set are the woman's own.
         """
-        own = derive_own_columns(pipeline, self.women)
-        new = derive_own_columns(pipeline, self._code(own.columns)).to_numpy(dtype=np.float64)
-        columns = _join(own.to_numpy(dtype=np.float64), new, self._find_moved(own.columns), list(own.columns))
+        own, new, columns = self._derive(pipeline)
         for _, step in pipeline.steps[1:-1]:
             if isinstance(step, GaussianImputer):
                 filled = cast("pd.DataFrame", step.transform(own))
@@ -67,6 +65,16 @@ class PlacedWomen:
             else:
                 own, columns = step.transform(own), step.transform(columns)
         return columns
+
+    def derive_incomplete(self, pipeline: Pipeline) -> pd.DataFrame:
+        """Return the derived columns of each woman under each option before any gap is filled; rows as `derive`."""
+        return self._derive(pipeline)[2]
+
+    def _derive(self, pipeline: Pipeline) -> tuple[pd.DataFrame, FloatArray, pd.DataFrame]:
+        """Return the women's own derived columns, those of the options, and both put together."""
+        own = derive_own_columns(pipeline, self.women)
+        new = derive_own_columns(pipeline, self._code(own.columns)).to_numpy(dtype=np.float64)
+        return own, new, _join(own.to_numpy(dtype=np.float64), new, self._find_moved(own.columns), list(own.columns))
 
     def _fill(self, imputer: GaussianImputer, own: pd.DataFrame, new: FloatArray) -> pd.DataFrame:
         """Put protocols beside a woman whose gaps are filled, and fill what a protocol leaves open."""

@@ -24,7 +24,7 @@ __all__ = ["Bundle", "build_bundle", "read_bundle", "read_contract", "read_store
 
 PIPELINE = "pipeline.skops"
 PIPELINE_TEXT = "pipeline.skops.json"
-REFITS = "refits.skops"
+REFITS = "refits.skops"  # of earlier versions
 CONTRACT = "contract.json"
 ASSESSMENT = "assessment.json"
 PROVENANCE = "provenance.json"
@@ -50,7 +50,7 @@ class Bundle:
     card : str
         The model card, Markdown.
     refits : tuple of Pipeline
-        Refits on bootstrap samples, for percentile intervals; may be empty.
+        Read from bundles of earlier versions, which held refits on bootstrap samples; never written.
     digest : str
         SHA-256 that stands for every byte of the stored bundle; empty before it is stored.
     """
@@ -62,6 +62,11 @@ class Bundle:
     card: str
     refits: Sequence[Pipeline] = ()
     digest: str = ""
+
+    @property
+    def holds_refits(self) -> bool:
+        """Whether an earlier version stored refits with it, from which the women of training can be computed."""
+        return bool(self.refits)
 
 
 def write_bundle(bundle: Bundle, folder: Path, *, as_text: bool = False) -> str:
@@ -75,7 +80,7 @@ def write_bundle(bundle: Bundle, folder: Path, *, as_text: bool = False) -> str:
         Where; may hold an older bundle, which is replaced, or be absent.
     as_text : bool
         Whether the pipeline is written as text, ``pipeline.skops.json``, so that every file can be read and kept
-        under version control. Trees and refits are not written so.
+        under version control. Trees are not written so.
 
     Returns
     -------
@@ -98,10 +103,6 @@ def write_bundle(bundle: Bundle, folder: Path, *, as_text: bool = False) -> str:
         PROVENANCE: _json_bytes(bundle.provenance.as_dict(), PROVENANCE),
         CARD: bundle.card.encode(),
     }
-    if bundle.refits:
-        if as_text:
-            raise BundleError("A bundle of text must hold no refits; this one does. Write it with as_text=False.")
-        files[REFITS] = dump_pipelines(bundle.refits)
     return write_files(folder, files)
 
 

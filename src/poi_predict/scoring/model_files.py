@@ -3,8 +3,7 @@
 skops names objects by their place in memory and stamps the time on each part, so two dumps of one model
 differ. Here a dump is brought into one form: no memory addresses, arrays named in order and stored once,
 parts without dates, padding between the fields of tree nodes zeroed. A model is stored as a value, not as a
-graph: immutable leaves and arrays that are equal are loaded once and shared, which also makes two hundred
-refits load in about half a second.
+graph: immutable leaves and arrays that are equal are loaded once and shared.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from poi_predict.errors import BundleError, PoiPredictError
 from poi_predict.scoring.applicability import compute_flags
 from poi_predict.scoring.conforming import conform
 from poi_predict.scoring.drift import compare_drift, tally_block
-from poi_predict.scoring.reckoning import prefers_processes, reckon
+from poi_predict.scoring.reckoning import reckon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def blamed_on_the_model(stored: PortableBundle) -> Iterator[None]:
 def check_answers(bundle: Bundle) -> None:
     """Refuse a stored model that cannot answer: about a woman of whom all is known, or nothing, or a part.
 
-    Models whose refits are asked one by one (trees) are asked without them: that would take seconds.
+    Bundles of earlier versions are asked without their refits: that would take seconds.
 
     Parameters
     ----------
@@ -87,8 +87,7 @@ def _ask(bundle: Bundle) -> None:
     contract = bundle.contract
     reading_from_dict(contract.reading)
     inputs = conform(_imagine_women(contract), contract)
-    asked = replace(bundle, refits=()) if prefers_processes(bundle) else bundle
-    reckoned = reckon(asked, inputs, reasons=True)
+    reckoned = reckon(replace(bundle, refits=()), inputs, reasons=True)
     flags = compute_flags(inputs, contract, reckoned.derived)
     compare_drift(tally_block(inputs, reckoned.derived, reckoned.p_response, flags, contract), contract)
     reckoned.leading(1)

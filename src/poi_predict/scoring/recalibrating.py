@@ -29,7 +29,7 @@ INTERVAL_NOTE = "Intervals of a woman's prediction do not hold the uncertainty o
 def recalibrate_bundle(
     bundle: Bundle, option: RecalibrationOption, record: Mapping[str, Any], *, synthetic: bool
 ) -> Bundle:
-    """Return the model with its log-odds recalibrated, its refits alike, and both results written down in it.
+    """Return the model with its log-odds recalibrated, and both results written down in it.
 
     Parameters
     ----------
@@ -66,7 +66,6 @@ def recalibrate_bundle(
         assessment=assessment,
         provenance=bundle.provenance,
         card=_card(bundle.card, applied, option, record["metrics"], synthetic=synthetic),
-        refits=tuple(recalibrate_pipeline(refit, intercept, slope) for refit in bundle.refits),
     )
 
 

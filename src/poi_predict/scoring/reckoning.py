@@ -2,7 +2,7 @@
 
 What `FittedModel` and `explain_predictions` answer one by one for any pipeline is answered here together, by a way
 of each family's own that is made ready once for a bundle: a model with a posterior places its women once; a linear
-model and all its refits are products of matrices; of trees only the derivation of features is shared.
+model is one product of matrices; of trees only the derivation of features is shared.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from poi_predict.modeling import (
     FittedModel,
     LinearPass,
     RecalibratedClassifier,
-    compile_refits,
+    clip_probabilities,
+    find_base,
     is_linear,
     limit_threads,
     predict_own_interval,
     predict_refit_interval,
-    recalibrate_probabilities,
+    recalibrate_interval,
 )
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.onepass import OnePass
@@ -55,8 +56,7 @@ class Reckoned:
     Attributes
     ----------
     p_response, ci_low, ci_high : ndarray of shape (n_rows,)
-        Probability of response and its 95 % interval, which is NaN where the model has neither a posterior nor
-        refits.
+        Probability of response and its 95 % interval, which is NaN where the model does not say how sure it is.
     attributions : ndarray of shape (n_rows, n_variables) or None
         Log-odds, as `explain_predictions` gives them; None where no reasons were asked for.
     variables : tuple of str
@@ -126,14 +126,13 @@ def reckon(bundle: Bundle, inputs: pd.DataFrame, *, reasons: bool) -> Reckoned:
 def prefers_processes(bundle: Bundle) -> bool:
     """Whether blocks are better reckoned in processes than in threads.
 
-    Closed forms are products of matrices, which let go of the interpreter's lock. Trees do not: neither their
-    refits nor TreeSHAP.
+    Closed forms are products of matrices, which let go of the interpreter's lock. Trees do not.
 
     Parameters
     ----------
     bundle : Bundle
     """
-    return type(_find_way(bundle)) is _Way and not isinstance(_find_base(bundle.pipeline), DummyClassifier)
+    return type(_find_way(bundle)) is _Way and not isinstance(find_base(bundle.pipeline), DummyClassifier)
 
 
 class _Way:
@@ -142,8 +141,7 @@ class _Way:
     def __init__(self, bundle: Bundle) -> None:
         self.model = FittedModel(bundle.contract.study, bundle.pipeline, tuple(bundle.refits))
         self.pipeline = bundle.pipeline
-        self.compiled = compile_refits(self.model.refits)
-        self.trees = TreeAttribution(_find_base(self.pipeline))
+        self.trees = TreeAttribution(find_base(self.pipeline))
         name, step = self.pipeline.steps[0]
         self.n_deriving = int(name == "features" and hasattr(step, "transform"))
 
@@ -165,10 +163,10 @@ class _Way:
         return self.pipeline.steps[0][1].transform(inputs) if self.n_deriving else inputs
 
     def bound(self, inputs: pd.DataFrame, columns: Any) -> tuple[FloatArray, FloatArray]:
-        """Return the interval: the model's own, or that of its refits, or none."""
+        """Return the interval: the model's own, that of the refits of a bundle of an earlier version, or none."""
         own = predict_own_interval(self.pipeline[-1], columns)
         if own is None and self.model.refits:
-            own = predict_refit_interval(self.model.refits, self.compiled, inputs)
+            own = predict_refit_interval(self.model.refits, inputs)
         low, high = np.full((2, len(inputs)), np.nan) if own is None else own.T
         return low, high
 
@@ -180,13 +178,13 @@ class _Way:
         derived: pd.DataFrame,
     ) -> Reckoned:
         """Widen the interval where needed to hold the prediction itself, and put all together."""
-        p, low, high = numbers
+        p, low, high = clip_probabilities(numbers[0]), numbers[1], numbers[2]
         columns = derived if self.n_deriving else None
         return Reckoned(p, np.minimum(low, p), np.maximum(high, p), attributions, variables, columns)
 
 
 class _LinearWay(_Way):
-    """Linear models: the pipeline and its refits as matrices."""
+    """Linear models: the pipeline as matrices, gaps and posterior included."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
@@ -196,11 +194,13 @@ class _LinearWay(_Way):
     def reckon(self, inputs: pd.DataFrame, *, reasons: bool) -> Reckoned:
         """Reckon at least one row."""
         derived = self.derive(inputs)
-        p, found = self.one.judge(derived.to_numpy(dtype=np.float64))
-        numbers = p, *self.bound(inputs, None)
+        judged = self.one.judge(derived.to_numpy(dtype=np.float64), HALF_WIDTH)
+        numbers = judged.p_response, judged.low, judged.high
+        if not self.one.has_posterior and self.model.refits:
+            numbers = judged.p_response, *predict_refit_interval(self.model.refits, inputs).T
         if not reasons:
             return self.pack(numbers, None, (), derived)
-        return self.pack(numbers, found, self.variables, derived)
+        return self.pack(numbers, judged.attributions, self.variables, derived)
 
 
 class _EvidenceWay(_Way):
@@ -211,7 +211,7 @@ class _EvidenceWay(_Way):
         self.variables = _list_variables(self.pipeline)
         names = [str(name) for name in self.pipeline[:-1].get_feature_names_out()]
         members = np.array([[origin_of(name) == v for v in self.variables] for name in names], dtype=np.float64)
-        base = _find_base(self.pipeline)
+        base = find_base(self.pipeline)
         self.one = OnePass(base.fit_, find_link(base.link), HALF_WIDTH, members)
 
     def reckon(self, inputs: pd.DataFrame, *, reasons: bool) -> Reckoned:
@@ -221,17 +221,14 @@ class _EvidenceWay(_Way):
         p, low, high, found = judged.p_response, judged.low, judged.high, judged.attributions
         model = self.pipeline[-1]
         if isinstance(model, RecalibratedClassifier):
-            p, low, high = (recalibrate_probabilities(model, part) for part in (p, low, high))
+            interval = recalibrate_interval(model, np.column_stack([low, high]), HALF_WIDTH)
+            p, (low, high) = model.recalibrate(p), interval.T
             found = None if found is None else model.slope * found
         return self.pack((p, low, high), found, self.variables if reasons else (), derived)
 
 
 def _list_variables(pipeline: Pipeline) -> tuple[str, ...]:
     return tuple(dict.fromkeys(origin_of(str(name)) for name in pipeline[:-1].get_feature_names_out()))
-
-
-def _find_base(pipeline: Pipeline) -> Any:
-    return pipeline[-1].base if isinstance(pipeline[-1], RecalibratedClassifier) else pipeline[-1]
 
 
 _READY: dict[int, tuple[weakref.ref[Bundle], _Way]] = {}
@@ -243,7 +240,7 @@ def _find_way(bundle: Bundle) -> _Way:
     kept = _READY.get(id(bundle))
     if kept is not None and kept[0]() is bundle:
         return kept[1]
-    base = _find_base(bundle.pipeline)
+    base = find_base(bundle.pipeline)
     way: type[_Way] = _Way
     if is_linear(bundle.pipeline):
         way = _LinearWay
