@@ -224,7 +224,8 @@ def compute_weight_inflation(weight: FloatArray) -> float:
     Parameters
     ----------
     weight : ndarray of shape (n_women,)
-        Positive, such as inverse probabilities of being observed.
+        Positive: inverse probabilities of being observed, above 1 for women who stand for others as well; or shares of
+        a woman, below 1 for each of her courses, which widen nothing.
 
     Examples
     --------
@@ -233,7 +234,7 @@ def compute_weight_inflation(weight: FloatArray) -> float:
     >>> round(compute_weight_inflation(np.array([3.0, 3, 1, 1])), 2)
     2.5
     """
-    return float(weight @ weight / weight.sum())
+    return max(1.0, float(weight @ weight / weight.sum()))
 
 
 def place_covariance(covariance: FloatArray, kept: NDArray[np.intp], n_columns: int) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import beta
 from sklearn.dummy import DummyClassifier
 
-from poi_predict.modeling.linear import find_normal_quantile
+from poi_predict.modeling.linear import compute_weight_inflation, find_normal_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -46,7 +46,7 @@ class OverallRate(DummyClassifier):  # type: ignore[misc]
         """Count; see ``DummyClassifier``."""
         super().fit(X, y, sample_weight)
         weight = np.ones(len(np.asarray(y))) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        self.n_effective_ = float(weight.sum() ** 2 / (weight @ weight))
+        self.n_effective_ = float(weight.sum() / compute_weight_inflation(weight))
         return self
 
     def predict_interval(self, X: ArrayLike, coverage: float = 0.95) -> NDArray[np.float64]:
