@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import check_outcome, merge_rounding
+from .arrays import check_outcome, check_predicted_outcomes, merge_rounding
 from .calibration import (
     compute_calibration_in_the_large,
     compute_calibration_slope,
@@ -15,6 +15,7 @@ from .calibration import (
 from .discrimination import compute_c_statistic, compute_c_statistic_within_folds
 from .estimate import Estimate
 from .overall import compute_brier, compute_log_loss, compute_scaled_brier
+from .refitting import count_refitting
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -84,7 +85,9 @@ def assess_cross_validated(
     """Assess out-of-fold predictions of a repeated cross-validation.
 
     Every metric is computed in each repeat and averaged; its interval counts each patient once, however
-    often the split was repeated. The c-statistic compares women only within a fold.
+    often the split was repeated. The c-statistic compares women only within a fold. What is estimated is the
+    performance, in new women, of the model trained on as many: where there is nothing to learn, a c-statistic of
+    0.5 and a slope of 0. The intervals count that the model was refitted on these women (`refitting`).
 
     Parameters
     ----------
@@ -124,6 +127,7 @@ def assess_cross_validated(
     if _is_constant_within_folds(merge_rounding(p), np.asarray(fold_matrix)):
         method = others["calibration_slope"].method
         others["calibration_slope"] = Estimate.not_estimable(method, CONSTANT_IN_FOLDS, level)
+    others = count_refitting(others, check_predicted_outcomes(y, p, weight, patient))
     return {"c_statistic": c_statistic, **others}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .arrays import LEAST_PROBABILITY, check_predicted_outcomes
 from .intervals import build_estimate, compute_mean_influence
+from .refitting import widen_difference
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -37,7 +38,8 @@ def compute_log_loss_reduction(
     y_true : array of shape (n,)
         Outcome, 0 or 1.
     p_response, p_reference : arrays of shape (n,) or (n, repeats)
-        Probabilities by the model and by the reference, from the same folds.
+        Probabilities by the model and by the reference, from the same folds. With repeats the interval counts that
+        the models were refitted on these women (`refitting`).
     weight, patient : arrays of shape (n,), optional
         Sampling weights; patient of each row, who counts once in the interval.
     level : float
@@ -60,7 +62,8 @@ def compute_log_loss_reduction(
     reference = check_predicted_outcomes(y_true, p_reference, weight, patient)
     reduction = _log_losses(model.y, reference.p) - _log_losses(model.y, model.p)
     mean, influence = compute_mean_influence(reduction, model.weight)
-    return build_estimate(mean, influence, model, method=method, level=level)
+    estimate = build_estimate(mean, influence, model, method=method, level=level)
+    return widen_difference(estimate, model.n_patients) if model.p.shape[1] > 1 else estimate
 
 
 def _log_losses(y: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:

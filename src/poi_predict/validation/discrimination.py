@@ -20,6 +20,7 @@ from scipy.optimize import brentq
 from .arrays import FloatArray, IntArray, PredictedOutcomes, check_predicted_outcomes, sum_by_patient
 from .estimate import Estimate
 from .intervals import build_interval, compute_normal_quantile
+from .refitting import Number, compute_share_learnt
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["compute_c_statistic", "compute_c_statistic_within_folds", "compute_share_below"]
 
 CONSTANT = "the predictions are constant and rank no one: 0.5 by definition, without an interval"
+N_GRID = 2001
 NO_PAIR = "no fold holds both a row with and a row without the event"
 
 
@@ -153,7 +155,7 @@ def _build_c_estimate(
     return Estimate(value, max(low, 0.0), min(high, 1.0), method, level=level, standard_error=standard_error)
 
 
-def _compute_hanley_mcneil_variance(theta: float, m: int, n: int) -> float:
+def _compute_hanley_mcneil_variance(theta: Number, m: int, n: int) -> Number:
     """Variance of a c-statistic of `theta` from m and n women by the exponential model of Hanley & McNeil."""
     extra = (m + n) / 2.0 - 1.0
     spread = 1.0 + extra * ((1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta))
@@ -192,8 +194,11 @@ def compute_c_statistic_within_folds(
     The estimate is the share of comparable pairs in the right order, over all repeats. Its variance is that
     of an incomplete two-sample U-statistic: influence added by patient, less the part that a pair contributes
     to both of its patients (dyadic clustering). A pair met in several repeats counts as the same pair: ten
-    repeats of 40 women remain 40 women. The interval is symmetric on the logit scale and holds the
-    predictions fixed.
+    repeats of 40 women remain 40 women.
+
+    The interval is for the c-statistic, in new women, of the model trained on these; where there is nothing to
+    learn that is 0.5. It holds every value whose own sampling spread reaches the estimate, and that spread counts
+    the women twice where they teach as much as they test (see `_RefittedSpread`).
 
     Parameters
     ----------
@@ -222,7 +227,7 @@ def compute_c_statistic_within_folds(
     >>> compute_c_statistic_within_folds([1, 0, 1, 0], [0.6, 0.4, 0.3, 0.1], [0, 0, 1, 1]).estimate
     1.0
     """
-    method = "c-statistic within folds, patient-clustered logit interval"
+    method = "c-statistic within folds, interval for new women that counts the refitting"
     sample = check_predicted_outcomes(y_true, p_matrix, weight, patient)
     folds = _check_folds(fold_matrix, weight, sample)
     if reason := sample.one_class_reason():
@@ -237,7 +242,48 @@ def compute_c_statistic_within_folds(
     if reason := sample.lone_patient_reason():
         return Estimate(value, None, None, method, reason, level)
     variance = _compute_dyadic_variance((pairs.wins - value * pairs.comparisons) / n_pairs, sample)
-    return _build_c_estimate(value, float(np.sqrt(variance)), sample, method, level, "logit")
+    spread = _RefittedSpread.fit(value, variance, sample)
+    low, high = spread.invert(value, compute_normal_quantile(level))
+    standard_error = float(np.sqrt(spread.compute_variance(value)))
+    return Estimate(value, low, high, method, level=level, standard_error=standard_error)
+
+
+@dataclass(frozen=True)
+class _RefittedSpread:
+    """Sampling variance of a cross-validated c-statistic, as a function of the c-statistic that it estimates.
+
+    That of fixed predictions, and the excess of `refitting`: as much again where there is nothing to learn.
+
+    Attributes
+    ----------
+    events, others : int
+        Patients with and without the event.
+    ratio : float
+        Variance found over that of Hanley & McNeil: weights and repeated rows cost precision.
+    """
+
+    events: int
+    others: int
+    ratio: float
+
+    @classmethod
+    def fit(cls, value: float, variance: float, sample: PredictedOutcomes) -> _RefittedSpread:
+        m, n = sample.n_event_patients, sample.n_event_free_patients
+        expected = _compute_hanley_mcneil_variance(value, m, n)
+        return cls(m, n, max(1.0, variance / expected) if expected > 0.0 else 1.0)
+
+    def compute_variance(self, theta: Number) -> Number:
+        at_chance = _compute_hanley_mcneil_variance(0.5, self.events, self.others)
+        excess = at_chance * compute_share_learnt((theta - 0.5) ** 2 / at_chance)
+        return self.ratio * (_compute_hanley_mcneil_variance(theta, self.events, self.others) + excess)
+
+    def invert(self, value: float, quantile: float) -> tuple[float, float]:
+        """Smallest and largest c-statistic from which the estimate is no further than `quantile` deviations."""
+        theta = np.linspace(0.0, 1.0, N_GRID)
+        held = theta[np.abs(value - theta) <= quantile * np.sqrt(self.compute_variance(theta))]
+        if held.size == 0:
+            return value, value
+        return min(float(held.min()), value), max(float(held.max()), value)
 
 
 def _check_folds(fold_matrix: ArrayLike, weight: ArrayLike | None, sample: PredictedOutcomes) -> IntArray:
