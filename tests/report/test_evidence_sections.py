@@ -28,6 +28,7 @@ from poi_predict.report.evidence_sections import (
 from poi_predict.report.forest_figures import ForestRow, plot_forest
 from poi_predict.report.instability_figures import compute_calibration_instability
 from poi_predict.report.page import render_report
+from poi_predict.report.performance_sections import describe_gain
 
 
 def load_evidence():
@@ -130,6 +131,18 @@ def test_null_draws_histograms_or_bars_and_marks_what_was_observed():
     assert "200 times" in words(section)
 
 
+def test_null_says_by_which_folds_the_real_outcome_was_measured():
+    test = ASSESSMENT["skill_test"] | {"folds": 5, "repeats": 2}
+    assert "by 5 folds and 2 repeats" in words(build_null_section(ASSESSMENT["null"], test))
+
+
+def test_ranges_of_gain_are_listed_one_by_one():
+    gain = {"strategy": "model_minus_best_default", "threshold": [0.05, 0.10, 0.15, 0.20, 0.25]}
+    curve = pd.DataFrame({**gain, "net_benefit": 0.01, "ci_low": [0.01, 0.01, -0.005, np.nan, 0.01]})
+    assert "at thresholds of 5 % to 10 %; 25 %, of those from 5 % to 25 %" in describe_gain(curve)
+    assert describe_gain(curve.assign(ci_low=-0.1)).startswith("At no threshold")
+
+
 def test_null_that_was_not_run_or_not_estimable_says_so():
     assert "Not tested. No model" in words(build_null_section({}, {"note": "no model at this rung"}))
     nothing = dict.fromkeys(("observed", "mean", "q05", "q95", "p_value"))
@@ -192,7 +205,7 @@ def test_one_centre_says_why_there_is_nothing():
 
 def test_decision_curve_says_where_the_model_helps_and_where_not():
     curve = EVIDENCE.make_arrays()["decision_curve"]
-    assert "lies above zero for thresholds from" in words(build_decision_curve_section(curve))
+    assert "lies above zero at thresholds of" in words(build_decision_curve_section(curve))
     worse = curve.assign(ci_low=-1.0)
     assert "At no threshold" in words(build_decision_curve_section(worse))
     no_interval = curve.assign(ci_low=np.nan, ci_high=np.nan)

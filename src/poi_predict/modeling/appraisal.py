@@ -16,6 +16,7 @@ from poi_predict.validation import (
     compute_affordable_parameters,
     compute_brier_632_plus,
     compute_calibration_errors,
+    compute_decision_curve,
     compute_expected_mape,
     compute_expected_shrinkage,
     compute_information,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["appraise", "describe_sample_size", "make_groupings"]
 
 CUT_POINTS: dict[str, tuple[float, ...]] = {"age": (30.0, 35.0), "amenorrhea_months": (12.0, 48.0)}
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 13))
+"""Chances from which one might treat, at which the decision curve is drawn."""
 SHARE_OF_LARGEST_R2 = 0.15
 """Anticipated Cox–Snell R² as a share of the largest possible, where nothing is known (Riley et al. 2020)."""
 
@@ -127,16 +130,19 @@ def appraise(
     across = development.centres.as_dict()
     if "centres" in across:
         across["centres"] = hide_small_groups(across["centres"], "", least)
-    ladder = development.plan.ladder
+    ladder, null = development.plan.ladder, development.null.as_dict()
+    if null["null"]:
+        null["skill_test"] |= {"folds": development.plan.null.n_folds, "repeats": development.plan.null.n_repeats}
     return {
         "sample_size": describe_sample_size(development.data, ladder),
         "ladder": ladder.as_dict(),
-        **development.null.as_dict(),
+        **null,
         "instability": _instability(development),
         "calibration_errors": _calibration_errors(development),
         "brier_632_plus": _brier_632_plus(development).as_dict(),
         "subgroups": hide_small_groups(_subgroups(development, groupings), "variable", least),
         "internal_external": across,
+        "decision_curve": _decision_curve(development),
         "leakage": _leakage(development, suspects),
     }
 
@@ -163,6 +169,17 @@ def _calibration_errors(development: Development) -> dict[str, Any]:
         return {}
     found = compute_calibration_errors(data.y_true, p, data.weight, patient=data.patient, seed=development.plan.seed)
     return {name: estimate.as_dict() for name, estimate in found.items()}
+
+
+def _decision_curve(development: Development) -> list[dict[str, Any]]:
+    """Net benefit by out-of-fold predictions, averaged over repeats; nothing where there is no model to decide by."""
+    p, data = _out_of_fold(development), development.data
+    if p is None or development.plan.primary == "prevalence":
+        return []
+    curve = compute_decision_curve(data.y_true, p.mean(axis=1), THRESHOLDS, data.weight, patient=data.patient)
+    plain = curve.astype(object)
+    records = plain.where(plain.notna(), None).to_dict("records")
+    return [{str(key): value for key, value in record.items()} for record in records]
 
 
 def _brier_632_plus(development: Development) -> Estimate:

@@ -12,6 +12,7 @@ from poi_predict.report.evidence_figures import plot_decision_curve
 from poi_predict.report.figures import plot_calibration, plot_performance
 from poi_predict.report.formatting import format_estimate, format_number, format_percent
 from poi_predict.report.glossary import describe_level, describe_metric
+from poi_predict.report.performance_sections import describe_gain
 from poi_predict.validation import METRICS, compute_proportion
 from poi_predict.validation.external import EXTERNAL_METRICS
 from poi_predict.validation.recalibration_options import OPTIMISM_NOTE
@@ -161,21 +162,14 @@ def _decisions(found: ExternalAssessment) -> Section:
     title, curve = "Would deciding by it help?", found.decision_curve
     if not len(curve):
         return Section(title, (f"A decision curve is not estimable: {found.calibration_curve.reason}.",))
-    gain = curve.loc[curve["strategy"] == "model_minus_best_default"]
-    helps = gain.loc[gain["ci_low"] > 0, "threshold"]
-    where = (
-        f"at thresholds between {format_percent(helps.min())} and {format_percent(helps.max())} in places"
-        if len(helps)
-        else "at no threshold"
-    )
+    text = describe_gain(curve)
     figure = SectionFigure(
         plot_decision_curve(curve),
         "Net benefit of deciding by the model, against treating all and treating no one.",
-        f"Decision curve. The interval of the gain over the better simple policy lies above zero {where}.",
+        f"Decision curve. {text}",
         "A threshold is the chance from which one would treat: the lower it is, the less an unneeded treatment costs. "
         "The model helps only where the band of the gain lies above zero.",
     )
-    text = f"The gain over the better of treating all and treating no one lies clearly above zero {where}."
     return Section(title, (text,), figures=(figure,))
 
 

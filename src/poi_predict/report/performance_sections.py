@@ -25,6 +25,7 @@ __all__ = [
     "build_decision_curve_section",
     "build_instability_section",
     "build_resampled_brier_section",
+    "describe_gain",
 ]
 
 
@@ -102,14 +103,7 @@ def build_decision_curve_section(curve: pd.DataFrame) -> Section:
     curve : DataFrame
         From `poi_predict.validation.compute_decision_curve`.
     """
-    gain = curve[curve["strategy"] == "model_minus_best_default"]
-    helps = gain[pd.to_numeric(gain["ci_low"], errors="coerce") > 0]["threshold"]
-    found = (
-        f"The interval of the gain lies above zero for thresholds from {format_percent(float(helps.min()))} to "
-        f"{format_percent(float(helps.max()))}."
-        if len(helps)
-        else "At no threshold does the interval of the gain lie above zero: these women do not show that it helps."
-    )
+    found = describe_gain(curve)
     text = (
         "If one treats every woman whose chance is at least the threshold, what is gained over treating all or no one? "
         "The threshold says how many women treated in vain one accepts for one who responds: at 20 %, four."
@@ -122,6 +116,36 @@ def build_decision_curve_section(curve: pd.DataFrame) -> Section:
         "above zero the model helps. It does not say whether the therapy works.",
     )
     return Section("Would decisions be better?", (text, found), (), (figure,), after="performance")
+
+
+def describe_gain(curve: pd.DataFrame) -> str:
+    """Say at which thresholds the model helps: every range for itself, since between two of them it need not.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        From `poi_predict.validation.compute_decision_curve`.
+
+    Examples
+    --------
+    >>> gain = {"strategy": "model_minus_best_default", "threshold": [0.05, 0.1, 0.15, 0.2]}
+    >>> curve = pd.DataFrame({**gain, "net_benefit": [0.02, 0.03, 0.01, 0.03], "ci_low": [0.01, 0.01, -0.01, 0.01]})
+    >>> describe_gain(curve)
+    'The interval of the gain lies above zero at thresholds of 5 % to 10 %; 20 %, of those from 5 % to 20 % looked at.'
+    """
+    gain = curve[curve["strategy"] == "model_minus_best_default"].sort_values("threshold")
+    thresholds = gain["threshold"].astype(float)
+    is_above = (pd.to_numeric(gain["ci_low"], errors="coerce") > 0).to_numpy()
+    if not is_above.any():
+        return "At no threshold does the interval of the gain lie above zero: these women do not show that it helps."
+    runs = thresholds[is_above].groupby((~is_above).cumsum()[is_above]).agg(["min", "max"])
+    ranges = [
+        format_percent(low) if low == high else f"{format_percent(low)} to {format_percent(high)}"
+        for low, high in runs.itertuples(index=False)
+    ]
+    looked = f"{format_percent(float(thresholds.min()))} to {format_percent(float(thresholds.max()))}"
+    where = "; ".join(ranges)
+    return f"The interval of the gain lies above zero at thresholds of {where}, of those from {looked} looked at."
 
 
 def build_instability_section(

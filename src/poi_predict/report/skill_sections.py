@@ -274,6 +274,12 @@ def build_null_section(
         "penalty, cross-validation) was run again on each. That is what the figures look like when there is nothing to "
         "find. The verdict is the place of the real figure among them."
     )
+    folds, repeats = test.get("folds"), test.get("repeats")
+    how = (
+        f"The real outcome is measured here as the shuffled ones are, by {folds} folds and {repeats} repeats; the "
+        "figures of the other sections come from the full cross-validation and may differ a little."
+    )
+    alike = (how,) if folds and repeats else ()
     rows = [
         {
             "Metric": NULL_WORDS.get(name, describe_metric(name).label),
@@ -290,12 +296,12 @@ def build_null_section(
         "Histograms of metrics under permuted outcomes. "
         + "; ".join(f"{row['Metric']} observed {row['Observed']}, p {row['One-sided p']}" for row in rows)
         + ".",
-        "Grey: runs with shuffled outcomes. Blue: the real run. Skill shows where blue stands clear of grey.",
+        "Grey: runs with shuffled outcomes. Blue: the real run, measured alike. Skill is where they part.",
     )
     rule = str(test.get("rule") or RULE).rstrip(".")
     note = f"Rule of the verdict: {rule}. The other metrics are shown beside it."
     table = SectionTable("Observed, and under shuffled outcomes", pd.DataFrame(rows), note)
-    return Section("Could this be chance?", (text, *said), (table,), (figure,), after="verdict")
+    return Section("Could this be chance?", (text, *alike, *said), (table,), (figure,), after="verdict")
 
 
 def _in_order(null: Plain) -> list[tuple[str, Plain]]:

@@ -17,7 +17,7 @@ from poi_predict.report.evidence_sections import build_evidence_sections, descri
 from poi_predict.report.glossary import describe_metric
 from poi_predict.report.regimen_sections import build_regimen_sections
 from poi_predict.report.tables import format_estimate, format_number
-from poi_predict.validation import compute_calibration_curve, compute_decision_curve, compute_proportion
+from poi_predict.validation import compute_calibration_curve, compute_proportion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,12 +162,9 @@ def _evidence_arrays(development: Development, assessment: Assessment) -> dict[s
             "Optimism bootstrap": found[f"brier{CORRECTED_SUFFIX}"].as_dict(),
         },
     }
-    p = _out_of_fold(development, primary)
-    if p is not None and primary != "prevalence":
-        thresholds = np.round(np.arange(0.05, 0.61, 0.05), 2)
-        arrays["decision_curve"] = compute_decision_curve(
-            data.y_true, p.mean(axis=1), thresholds, data.weight, patient=data.patient
-        )
+    curve = assessment.details.get("decision_curve")
+    if curve:
+        arrays["decision_curve"] = pd.DataFrame(curve)
     return arrays
 
 
