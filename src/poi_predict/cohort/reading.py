@@ -218,12 +218,12 @@ def _read(
 ) -> Cohort | Findings:
     """Return the cohort with everything found, or only findings if its shape leaves nothing to read."""
     table = read_table_file(path, settings)
-    left_out: list[Finding] = []
-    if needs_values:
+    shape = check_shape(table, settings)
+    if needs_values and not _is_unusable(shape):
         rows, left_out = other_rows(table)
         table = table.without(rows)
-    shape = [*check_shape(table, settings), *left_out]
-    if any(finding.severity == "error" and not finding.concerns_rows for finding in shape):
+        shape = [*check_shape(table, settings), *left_out]
+    if _is_unusable(shape):
         return Findings.of(shape)
     plans, header_findings = plan_columns(table.headers, codebook, settings, required)
     copies, equal_findings = find_equal_rows(table, plans, settings, refuse=needs_values)
@@ -254,6 +254,10 @@ def _read(
         source_name=shown_name(path),
         header_row=table.header_row,
     )
+
+
+def _is_unusable(shape: Sequence[Finding]) -> bool:
+    return any(finding.severity == "error" and not finding.concerns_rows for finding in shape)
 
 
 def _read_columns(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.mapping import ReadingSettings
     from poi_predict.cohort.table_cells import Cells, Mark
 
-__all__ = ["NOTHING", "TABLE_SUFFIXES", "RawTable", "read_table_file", "speaking_of", "table_suffix"]
+__all__ = ["NOTHING", "TABLE_SUFFIXES", "RawTable", "read_table_file", "speaking_of", "table_suffix", "unreadable"]
 
 _READERS: dict[str, Callable[[bytes, ReadingSettings], Cells]] = {
     ".csv": read_text_cells,
@@ -172,7 +172,7 @@ def table_suffix(path: Path) -> str:
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if is_folder:
         raise CohortError(f'A cohort must be a file; "{shown_name(path)}" is a folder. Name a file in it.')
     if suffix in _OTHER_SPREADSHEETS:
@@ -222,10 +222,11 @@ def _read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise CohortError(f'A cohort must be an existing file; "{shown_name(path)}" is not. Check the path.') from None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: Exception) -> CohortError:
+def unreadable(path: Path, error: Exception) -> CohortError:
+    """Return the sentence that says why a file could not be opened."""
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         name = shorten_name(shown_name(path))
         return CohortError(f'The name of a cohort must not be longer than the system takes; "{name}" is. Shorten it.')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from poi_predict.cohort.table_files import TABLE_SUFFIXES
+from poi_predict.cohort.table_files import TABLE_SUFFIXES, unreadable
 from poi_predict.errors import CohortError
 from poi_predict.files import shown_name
 
@@ -47,8 +47,8 @@ def find_tables(spec: Path) -> list[Path]:
         if _is_one_file(spec):
             return [spec]
         tables = [path for path in _matches(spec) if not _is_set_aside(path)]
-    except (OSError, ValueError):
-        raise CohortError(f'A cohort must be readable; "{shown_name(spec)}" is not. Check its permissions.') from None
+    except (OSError, ValueError) as error:
+        raise unreadable(spec, error) from None
     if not tables:
         raise CohortError(f'A cohort must have a table; nothing matches "{shown_name(spec)}". Check the pattern.')
     return tables
