@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poi_predict.errors import OutputError
+from poi_predict.files import explain_unwritten
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
@@ -127,6 +128,13 @@ def check_place(out: Path, options: OutputOptions) -> None:
         If the suffix is unknown, the folder does not exist, or something else stands there.
     """
     check_table_suffix(out)
+    try:
+        _check_place(out, options)
+    except OSError as error:
+        raise OutputError(explain_unwritten(out.name, error, "nothing was written")) from error
+
+
+def _check_place(out: Path, options: OutputOptions) -> None:
     if not out.absolute().parent.is_dir():
         raise OutputError(f"{out.name} could not be written: its folder does not exist. Make it, or name another.")
     if options.part_rows is None and out.is_dir():
