@@ -97,10 +97,10 @@ def _may_label(column: Column, name: str) -> bool:
     texts = column.spellings if isinstance(column, SpeltCells) else pa.array(column, pa.string(), from_pandas=True)
     if pc.any(pc.match_substring_regex(texts, LABEL_PATTERN)).as_py():
         return True
-    likely = texts.filter(pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), len(name)), False))
-    near = texts.filter(pc.fill_null(pc.match_substring_regex(texts, r"[^\x21-\x7e]|[\W_]"), False))
-    return (
-        any(header_key(text) == name for part in (likely, near) for text in part.unique().to_pylist())
-        if name
-        else False
-    )
+    if not name:
+        return False
+    keys = pc.replace_substring_regex(pc.utf8_lower(texts), r"[^0-9a-z]+", "")
+    if name.isascii() and pc.any(pc.equal(keys, name)).as_py():
+        return True
+    foreign = texts.filter(pc.fill_null(pc.match_substring_regex(texts, r"[^\x00-\x7f]"), fill_value=False))
+    return any(header_key(text) == name for text in foreign.unique().to_pylist())
