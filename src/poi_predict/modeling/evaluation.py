@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.base import clone
 
 from poi_predict.modeling.fitting import fit_model, predict_response
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from poi_predict.modeling.loop import Loop
     from poi_predict.validation import BootstrapPlan, FoldPlan
 
-__all__ = ["BootstrapRefits", "CrossValidated", "TrainingData", "bootstrap_model", "cross_validate"]
+__all__ = ["BootstrapRefits", "CrossValidated", "TrainingData", "bootstrap_model", "cross_validate", "scale_thresholds"]
 
+THRESHOLDS = ("rare_level_below", "min_missing", "least")
 LEARNING_STEPS = ("features", "impute", "scale", "model")
 
 
@@ -223,10 +225,43 @@ RefitTask = tuple["Pipeline", TrainingData, "NDArray[np.intp]"]
 def _refit(task: RefitTask) -> NDArray[np.float64]:
     """Refit on the distinct rows of a resample, each weighted by how often it was drawn.
 
-    Repeated rows would stand on both sides of every split that tunes a penalty, which then comes out too small.
+    Repeated rows would stand on both sides of every split that tunes a penalty, which then comes out too small. As the
+    distinct women are fewer, what is asked of a level or of a missing value before it has a column is asked of the same
+    share of them: otherwise the refits would be of a simpler model.
     """
     pipeline, data, rows = task
     distinct, counts = np.unique(rows, return_counts=True)
     sample = data.take(distinct)
-    fitted = fit_model(pipeline, sample.X, sample.y_true, sample.fit_weight * counts)
+    share = len(np.unique(sample.patient)) / len(np.unique(data.patient))
+    fitted = fit_model(scale_thresholds(pipeline, share), sample.X, sample.y_true, sample.fit_weight * counts)
     return predict_response(fitted, data.X)
+
+
+def scale_thresholds(pipeline: Pipeline, share: float) -> Pipeline:
+    """Return an unfitted copy that asks for a share of the women where the pipeline asks for a number of them.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Unfitted.
+    share : float
+        Of the women of training that the copy is fitted to.
+
+    Examples
+    --------
+    Of a hundred women sixty-three are in a resample, and a flag asks for five of them where it asked for eight:
+
+    >>> from sklearn.pipeline import Pipeline
+    >>> from poi_predict.modeling.imputation import GaussianImputer
+    >>> scale_thresholds(Pipeline([("impute", GaussianImputer())]), 0.63)["impute"].min_missing
+    5
+    """
+    scaled: Pipeline = clone(pipeline)
+    for _, step in scaled.steps:
+        assembly = getattr(step, "assembly", step)
+        builders = [builder for _, builder, _ in getattr(assembly, "builders", ())]
+        for part in (step, getattr(step, "imputer", None), *builders):
+            for name in THRESHOLDS:
+                if getattr(part, name, None) is not None:
+                    setattr(part, name, max(1, round(getattr(part, name) * share)))
+    return scaled

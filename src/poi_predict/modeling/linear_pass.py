@@ -166,8 +166,10 @@ class LinearPass:
         mean = self.mean[0] + products[:, k]
         variance = self.covariance[0, 0] + products[:, k + 1] + gap_variance
         variance += np.einsum("ij,ij->i", products[:, k + 2 :], columns)
-        if isinstance(self._model, RecalibratedClassifier):
-            mean, variance = recalibrate_moments(self._model, mean, variance)
+        if isinstance(self._model, RecalibratedClassifier):  # learnt from, and so applied to, what the base predicted
+            model = self._model
+            said = (self.baseline + products[:, 0] - model.intercept) / model.slope
+            mean, variance = recalibrate_moments(model, said, model.base.attenuation_**2 * variance)
         half = z * np.sqrt(np.maximum(variance, 0.0))
         return expit(mean - half), expit(mean + half)
 

@@ -211,7 +211,11 @@ class LinearDraws:
             incomplete = placed.derive_incomplete(self.pipeline).to_numpy(dtype=np.float64)
             log_odds += rng.standard_normal((self.n_draws, 1)) * np.sqrt(self._one.place(incomplete)[1])
         model = self.pipeline[-1]
-        return recalibrate_draws(model, log_odds, rng) if isinstance(model, RecalibratedClassifier) else log_odds
+        if not isinstance(model, RecalibratedClassifier):
+            return log_odds
+        said = logit(clip_probabilities(self._base.predict_proba(columns)[:, 1]))
+        away = self._base.attenuation_ * (log_odds - log_odds.mean(axis=0))
+        return recalibrate_draws(model, said + away, rng)
 
 
 def build_draws(pipeline: Pipeline, *, n_draws: int = N_DRAWS, random_state: int = 0) -> ResponseDraws:

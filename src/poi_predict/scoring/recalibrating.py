@@ -23,7 +23,10 @@ HISTORY = "external_validations"
 """Key of `assessment.json` under which a recalibrated bundle keeps the validations it comes from, oldest first."""
 
 LEFT_OUT = ("calibration_curve", "decision_curve")
-INTERVAL_NOTE = "Intervals of a woman's prediction do not hold the uncertainty of the recalibration itself."
+INTERVAL_NOTE = (
+    "Intervals of a woman's prediction hold the uncertainty of the recalibration as well. It was learnt in treated women, "
+    "so nothing is said of women without therapy."
+)
 
 
 def recalibrate_bundle(
@@ -55,7 +58,7 @@ def recalibrate_bundle(
     assessment["synthetic"] = synthetic
     contract = bundle.contract
     return Bundle(
-        pipeline=recalibrate_pipeline(bundle.pipeline, intercept, slope),
+        pipeline=recalibrate_pipeline(bundle.pipeline, intercept, slope, option.covariance),
         contract=replace(
             contract,
             development=recalibrate_summary(contract.development, intercept, slope),

@@ -22,6 +22,7 @@ __all__ = [
     "CoefficientFits",
     "build_coefficient_estimate",
     "compute_jackknife",
+    "compute_recalibration_covariance",
     "find_slope_failure",
     "fit_recalibration",
 ]
@@ -124,6 +125,23 @@ def compute_jackknife(
     scores = sum_by_patient(score, sample.patient, sample.n_patients)
     deviations: FloatArray = np.linalg.solve(remaining, scores[..., np.newaxis])[..., 0]
     return deviations
+
+
+def compute_recalibration_covariance(sample: PredictedOutcomes, *, with_slope: bool) -> FloatArray | None:
+    """Covariance of a recalibration's intercept and slope, shape (2, 2), by the jackknife; None where it has none.
+
+    Widened as Student's t is against the normal distribution, so that a normal interval of 95 % holds with few
+    patients. With the slope fixed at one, its row and column are 0.
+    """
+    fits = fit_recalibration(sample, with_slope=with_slope)
+    if fits.failure is not None or fits.deviations is None:
+        return None
+    deviations, groups = fits.deviations.mean(axis=1), sample.n_patients
+    k = deviations.shape[1]
+    widening = (compute_t_quantile(0.95, max(groups - k, 1)) / compute_t_quantile(0.95, np.inf)) ** 2
+    covariance = np.zeros((2, 2))
+    covariance[:k, :k] = (groups - 1) / groups * widening * deviations.T @ deviations
+    return covariance
 
 
 def build_coefficient_estimate(

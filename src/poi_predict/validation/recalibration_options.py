@@ -8,7 +8,7 @@ none of these women, and adds no optimism.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from .assessment import METRICS, assess_fixed
 from .calibration import compute_calibration_in_the_large, compute_calibration_slope, compute_joint_intercept
 from .logistic import fit_logistic_designs
 from .optimism import OptimismResult, compute_optimism
+from .recalibration import compute_recalibration_covariance
 from .resampled_metrics import compute_resampled_metrics
 from .resampling import make_bootstrap
 
@@ -57,6 +58,8 @@ class RecalibrationOption:
         Log-odds moved, or moved and stretched.
     intercept, slope : Estimate
         Of the recalibrated log-odds ``intercept + slope * log-odds``.
+    covariance : ndarray of shape (2, 2) or None
+        Of intercept and slope; None where the interval would rest on a single patient.
     refusal : str or None
         Why it is not offered; None where it is.
     apparent : mapping of str to Estimate
@@ -68,6 +71,7 @@ class RecalibrationOption:
     kind: Kind
     intercept: Estimate
     slope: Estimate | None = None
+    covariance: FloatArray | None = None
     refusal: str | None = None
     apparent: Mapping[str, Estimate] = field(default_factory=dict)
     corrected: Mapping[str, OptimismResult] = field(default_factory=dict)
@@ -156,11 +160,16 @@ def compute_recalibration_options(
     """
     sample = check_predicted_outcomes(y_true, p_response, weight, patient)
     y, p, w, codes = sample.y, sample.p[:, 0], sample.weight, sample.patient
-    move = RecalibrationOption("intercept", compute_calibration_in_the_large(y, p, w, level, patient=codes))
+    move = RecalibrationOption(
+        "intercept",
+        compute_calibration_in_the_large(y, p, w, level, patient=codes),
+        covariance=compute_recalibration_covariance(sample, with_slope=False),
+    )
     stretch = RecalibrationOption(
         "intercept_slope",
         compute_joint_intercept(y, p, w, level, patient=codes),
         compute_calibration_slope(y, p, w, level, patient=codes),
+        compute_recalibration_covariance(sample, with_slope=True),
     )
     plan = make_bootstrap(y, codes, n_resamples=n_resamples, seed=seed)
     drawn = plan.frequencies() * w
@@ -168,7 +177,7 @@ def compute_recalibration_options(
     return tuple(
         _judge(option, sample, drawn, failures, level)
         if (refusal := _refusal(option, sample)) is None
-        else RecalibrationOption(option.kind, option.intercept, option.slope, refusal)
+        else replace(option, refusal=refusal)
         for option in (move, stretch)
     )
 
@@ -222,7 +231,7 @@ def _judge(
             level=level,
             bounds=BOUNDS.get(metric, (-np.inf, np.inf)),
         )
-    return RecalibrationOption(option.kind, option.intercept, option.slope, None, apparent, corrected)
+    return replace(option, apparent=apparent, corrected=corrected)
 
 
 def _recalibrate_resamples(
