@@ -24,8 +24,8 @@ HISTORY = "external_validations"
 
 LEFT_OUT = ("calibration_curve", "decision_curve")
 INTERVAL_NOTE = (
-    "Intervals of a woman's prediction hold the uncertainty of the recalibration as well. It was learnt in treated women, "
-    "so nothing is said of women without therapy."
+    "Intervals of a woman's prediction hold the uncertainty of the recalibration as well. It was learnt in treated "
+    "women, so nothing is said of women without therapy."
 )
 
 
