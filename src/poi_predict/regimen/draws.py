@@ -212,7 +212,7 @@ class LinearDraws:
             log_odds += rng.standard_normal((self.n_draws, 1)) * np.sqrt(self._one.place(incomplete)[1])
         model = self.pipeline[-1]
         if not isinstance(model, RecalibratedClassifier):
-            return log_odds
+            return np.asarray(log_odds, dtype=np.float64)
         said = logit(clip_probabilities(self._base.predict_proba(columns)[:, 1]))
         away = self._base.attenuation_ * (log_odds - log_odds.mean(axis=0))
         return recalibrate_draws(model, said + away, rng)
