@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -27,7 +27,7 @@ from poi_predict.cohort import (
 from poi_predict.declaration import build_settings, read_range, read_table, read_tables, refuse_unknown
 from poi_predict.errors import StudyError
 from poi_predict.evidence import EvidenceSettings, build_evidence_settings
-from poi_predict.features import FeatureSettings
+from poi_predict.features import FeatureSettings, input_columns
 from poi_predict.modeling import ModelingSettings
 from poi_predict.naming import suggest
 from poi_predict.privacy import PrivacySettings
@@ -46,6 +46,7 @@ NO_EVIDENCE = (
     'The candidate "evidence" borrows from the literature, so a study that names it must say for which outcome; it '
     'does not. Add a section [evidence] with outcome = "menses" or "pregnancy", or leave the candidate out.'
 )
+ALWAYS_USED = ("patient_id", "centre", "data_origin")
 VARIABLE_ROLES = ("baseline", "protocol", "outcome", "centre")
 KNOWN_AT = {"baseline": "baseline", "protocol": "treatment", "outcome": "follow_up", "centre": "baseline"}
 
@@ -95,6 +96,13 @@ class Study:
         outcome = (name for name in (self.endpoint.event, self.endpoint.follow_up) if name)
         included = (rule.variable for rule in self.inclusion)
         return tuple(dict.fromkeys((*self.features.predictors, *outcome, *included)))
+
+    @property
+    def used_variables(self) -> tuple[str, ...]:
+        """Variables that the study makes any use of; what is wrong with another column does not stop it."""
+        companions = (name.split("__", 1)[0] for name in input_columns(self.codebook, self.features.predictors))
+        month = (self.endpoint.event_month,) if self.endpoint.event_month else ()
+        return tuple(dict.fromkeys((*self.required_variables, *month, *companions, *ALWAYS_USED)))
 
     @property
     def suspect_predictors(self) -> dict[str, list[str]]:
@@ -192,6 +200,7 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
     refuse_unknown(about, ("name", "title", "question", "population"), "study")
     name = _name(about.get("name"))
     codebook = read_codebook().extended(_variables(read_table(raw, "variables")))
+    codebook = _with_own_limits(codebook, _columns(read_table(raw, "columns"), codebook))
     predictors = dict(read_table(raw, "predictors"))
     if "use" in predictors:
         predictors["predictors"] = predictors.pop("use")
@@ -280,7 +289,7 @@ def _known_too_late(name: str) -> str:
 def _unknown_variable(study: Study, place: str, name: str) -> str:
     """Say what is wrong with a name; one that is a column of the clinic's is told by its variable."""
     for mapping in study.reading.columns:
-        if mapping.column.strip().casefold() == name.strip().casefold():
+        if (mapping.column or "").strip().casefold() == name.strip().casefold():
             if _is_post_treatment(study.codebook[mapping.variable]):
                 return _known_too_late(name)
             return f'{place} must name variables, not columns; "{name}" is the column of {mapping.variable}. Name that.'
@@ -303,6 +312,24 @@ def _columns(raw: Mapping[str, Any], codebook: Codebook) -> tuple[ColumnMapping,
             raise StudyError(f'{where} must be a column name or a table; write column = "…".')
         mappings.append(build_settings(ColumnMapping, dict(entry) | {"variable": variable}, where))
     return tuple(mappings)
+
+
+def _with_own_limits(codebook: Codebook, columns: Iterable[ColumnMapping]) -> Codebook:
+    """Return the codebook with the limits that the study sets for its own women."""
+    own = {mapping.variable: mapping for mapping in columns if mapping.hard or mapping.typical}
+    for name in own:
+        if not codebook[name].is_numeric:
+            raise StudyError(
+                f"columns.{name} must be a number to have limits; it is {codebook[name].kind}. Remove them."
+            )
+    return Codebook(
+        replace(
+            variable, hard=own[name].hard or variable.hard, typical=own[name].typical or variable.typical
+        )
+        if name in own
+        else variable
+        for name, variable in codebook.items()
+    )  # fmt: skip
 
 
 def _variables(raw: Mapping[str, Any]) -> tuple[Variable, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ from poi_predict.scoring import (
 )
 from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.drift import summarise_training
-from poi_predict.scoring.packing import add_outcome_terms, add_women
+from poi_predict.scoring.packing import add_outcome_terms, add_women, compute_usual_limits
 from poi_predict.scoring.writing import write_parquet, write_table
 from poi_predict.tracking import Dataset, track_training
 from poi_predict.validation import describe_untestable
@@ -81,7 +81,9 @@ def simulate(n: int, seed: int, out: Path | str, truth: Path | str | None = None
 def check(study: Study, cohort_file: Path | str) -> Checked:
     """Validate a cohort for a study, and write the row numbers of the findings beside it."""
     cohort_file = Path(cohort_file)
-    found = check_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
+    found = check_cohort(
+        cohort_file, study.codebook, study.reading, required=study.required_variables, used=study.used_variables
+    )
     findings = found if isinstance(found, Findings) else found.findings
     attrition, problem = None, None
     notes: tuple[str, ...] = ()
@@ -133,7 +135,9 @@ def develop(
     PoiPredictError
         If the input is at fault.
     """
-    cohort = read_cohort(cohort_file, study.codebook, study.reading, required=study.required_variables)
+    cohort = read_cohort(
+        cohort_file, study.codebook, study.reading, required=study.required_variables, used=study.used_variables
+    )
     analysis = build_analysis_set(cohort, study.inclusion, study.endpoint)
     columns = [name for name in input_columns(study.codebook, study.features.predictors) if name in analysis.data]
     if study.models.needs_evidence and analysis.centre is not None:
@@ -273,12 +277,14 @@ def _contract(training: Training) -> Contract:
     study, data, pipeline = training.study, training.development.data, training.development.primary
     predictors = _variables_used(training)
     numeric = [name for name in predictors if study.codebook[name].is_numeric]
+    censorable = [name for name in predictors if study.codebook[name].censorable]
+    limits = compute_usual_limits(training.analysis.data, censorable, study.privacy.least)
     contract = build_contract(
         study.name,
         asdict(study.endpoint) | {"label": study.endpoint_label, "question": study.question},
         predictors,
         study.codebook,
-        study.reading,
+        replace(study.reading, usual_limits=limits),
         compute_training_ranges(training.analysis.data, numeric, study.privacy.least),
         synthetic=training.cohort.synthetic,
     )

@@ -77,10 +77,20 @@ def test_every_rule_has_places_only_for_facts_and_ends_in_a_sentence() -> None:
         "column", "variable", "rows", "low", "high", "unit", "accepted", "near", "remedy", "place",
         "reason", "declared", "headers", "event", "menarche", "count", "total", "are", "separator",
         "written", "row", "names", "sheet", "others", "differing",
+        "header", "read", "what", "variables", "levels", "listed", "assumed", "likely",
     }  # fmt: skip
     for code, rule in RULES.items():
-        assert set(re.findall(r"{(\w+)}", rule.text)) <= facts, code
-        assert rule.text.endswith((".", "}")), code
+        for text in (rule.text, *filter(None, [rule.in_file])):
+            assert set(re.findall(r"(?<!{){(\w+)}", text)) <= facts, code
+            assert text.endswith((".", "}")), code
+
+
+def test_where_a_stored_model_reads_no_study_is_spoken_of() -> None:
+    for code, rule in RULES.items():
+        if "columns." in rule.text and not code.startswith(("unused_m", "unknown_m", "taken_as", "contradicting_u")):
+            assert rule.in_file or code == "left_out_column", code
+        assert "columns." not in rule.in_file, code
+        assert "cohort." not in rule.in_file, code
 
 
 def test_a_header_with_braces_is_shown_as_it_is() -> None:

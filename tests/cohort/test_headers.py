@@ -89,7 +89,7 @@ def test_a_mapped_column_is_not_matched_by_name_as_well() -> None:
 def test_the_canonical_name_beats_an_alias() -> None:
     plans, findings = plan("serum fsh", "fsh")
     assert plans["fsh"].position == 1
-    assert findings == []
+    assert rules(findings) == ["other_column"]
 
 
 def test_an_ignored_column_is_not_read() -> None:
@@ -138,7 +138,16 @@ def test_a_declared_unit_agrees_with_the_header(header: str, unit: str) -> None:
 
 @pytest.mark.parametrize(
     ("header", "found"),
-    [("amh", []), ("AMH", []), ("Serum AMH", ["unit_assumed"]), ("Age at treatment", []), ("Serum FSH", [])],
+    [
+        ("amh", ["unit_assumed"]),
+        ("AMH", ["unit_assumed"]),
+        ("Serum AMH", ["unit_assumed"]),
+        ("Age at treatment", []),
+        ("Serum FSH", []),
+        ("months_to_menses", []),
+        ("dose_cells", []),
+        ("AMH (ng/mL)", []),
+    ],
 )
 def test_an_assumed_unit_is_a_warning_where_it_may_be_another(header: str, found: list[str]) -> None:
     assert rules(plan(header)[1]) == found
@@ -158,3 +167,105 @@ def test_levels_mapped_to_nothing_are_an_error() -> None:
     (finding,) = plan("route", columns=(mapping,))[1]
     assert finding.rule == "unknown_mapped_level"
     assert "1 of its targets is none" in finding.message
+
+
+OTHER_THINGS = {
+    "fsh": (
+        *("FSH (6 months)", "FSH 6m", "FSH_6m", "FSH, 6 months", "FSH (6 ay)", "FSH (nach 6 Monaten)", "FSH（治疗后）"),
+        *(
+            "FSH_1",
+            "FSH_2",
+            "FSH1",
+            "FSH.1",
+            "FSH T1",
+            "fsh_v2",
+            "FSH (visit 2)",
+            "FSH (IU/L) 6 months",
+            "FSH (day 21)",
+        ),
+        *("FSH (IU/L, month 6)", "FSH 3", "√FSH", "∆FSH", "FSH %", "FSH*", "FSH (partner)", "max FSH", "FSH (max)"),
+        *("FSH, mIU/mL (6 months)", "FSH after stimulation", "FSH (6/12)", "FSH (شش ماه)", "FSH (через 6 мес)"),
+    ),
+    "age": (
+        *(
+            "Age (partner)",
+            "Age at menarche",
+            "Age at diagnosis",
+            "partner age",
+            "Age (husband)",
+            "Age_2",
+            "Age (at POI)",
+        ),
+        *("Alter (Age) Partner", "年龄（配偶）", "Mother's age", "Age (last visit)", "Age of onset"),
+    ),
+    "afc": ("AFC (left)", "AFC_left", "AFC L", "AFC (right ovary)", "AFC-R", "AFC (month 3)", "AFC (stimulated)"),
+    "dose_cells": ("Dose (per ovary)", "Dose per kg", "dose_1", "Dose (2nd)", "Dose planned"),
+    "menses_resumed": (
+        *("Menses resumed (before treatment)", "Menses before", "Menses (HRT)", "Menses resumed (partner study)"),
+        *("Menses resumed 6m", "Menses (baseline)"),
+    ),
+    "clinical_pregnancy": ("Pregnancy (previous)", "Previous pregnancy", "Pregnancy before", "pregnant (partner)"),
+    "follow_up_months": ("Follow-up (visit 2)", "Follow up 6 months", "Follow-up 2"),
+    "amh": ("AMH (3 mo post)", "AMH_m6", "AMH (mother)", "AMH percentile"),
+}
+
+
+@pytest.mark.parametrize(("variable", "header"), [(name, text) for name, all_ in OTHER_THINGS.items() for text in all_])
+def test_a_header_that_says_more_is_not_the_variable(variable: str, header: str) -> None:
+    plans, findings = plan(header, required=(variable,))
+    assert variable not in plans
+    found = [finding for finding in findings if finding.column == variable]
+    assert rules(found) in (["possible_column_needed"], ["missing_column"], ["unknown_unit"])
+    assert found[0].severity == "error"
+
+
+@pytest.mark.parametrize("header", ["FSH (6 months)", "FSH_post2", "FSH T1"])
+def test_a_header_that_says_more_is_read_where_the_study_names_it(header: str) -> None:
+    assert list(plan(header, columns=(ColumnMapping("fsh", header),))[0]) == ["fsh"]
+
+
+@pytest.mark.parametrize(
+    ("header", "variable"),
+    [
+        ("FSH (baseline)", "fsh"),
+        ("FSH basal", "fsh"),
+        ("Basal FSH (mUI/mL)", "fsh"),
+        ("Day 3 FSH", "fsh"),
+        ("FSH D3", "fsh"),
+        ("FSH (day 2-5)", "fsh"),
+        ("FSH (治疗前)", "fsh"),
+        ("FSH (vor Therapie)", "fsh"),
+        ("E2 (serum) [pmol/L]", "estradiol"),
+        ("AFC (total)", "afc"),
+        ("Age (patient)", "age"),
+        ("FSH (post)", "fsh_after"),
+        ("FSH_post", "fsh_after"),
+        ("AMH follow-up", "amh_after"),
+        ("Menses resumed?", "menses_resumed"),
+        ("Menses resumed (yes/no)", "menses_resumed"),
+        ("Menses resumed (after treatment)", "menses_resumed"),
+        ("Follow-up (days)", "follow_up_months"),
+        ("Follow-up [ay]", "follow_up_months"),
+        ("months amenorrhea", "amenorrhea_months"),
+    ],
+)
+def test_units_and_words_that_change_nothing_are_passed_over(header: str, variable: str) -> None:
+    assert list(plan(header)[0]) == [variable]
+
+
+def test_a_remark_on_the_unit_does_not_hide_one_on_the_time() -> None:
+    assert "amh" not in plan("AMH (6 months) [ng/mL]")[0]
+
+
+def test_an_empty_name_leaves_a_variable_out() -> None:
+    assert plan("LH", columns=(ColumnMapping("lh", ""),)) == ({}, [])
+    findings = plan("LH", columns=(ColumnMapping("lh", ""),), required=("lh",))[1]
+    assert rules(findings) == ["left_out_column"]
+
+
+def test_another_hormone_is_never_offered_in_the_place_of_one() -> None:
+    for headers in (("FSH", "Serum FSH"), ("Baseline FSH (IU/L)",), ("LH",), ("afp",)):
+        _, findings = plan(*headers, required=("amh",))
+        assert "is it" not in next(finding.message for finding in findings if finding.column == "amh")
+    _, findings = plan("Amenorhoea month", required=("amenorrhea_months",))
+    assert '(is it "Amenorhoea month"?)' in findings[0].message

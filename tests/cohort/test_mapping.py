@@ -39,7 +39,15 @@ def test_settings_refuse_what_means_nothing(fields: dict[str, object], place: st
 
 
 @pytest.mark.parametrize(
-    "fields", [{"column": " "}, {"decimal": "comma"}, {"detection_limit": 0.0}, {"levels": {"1": 2}}]
+    "fields",
+    [
+        {"hard": (3, 1)},
+        {"typical": (1, 1)},
+        {"group": {"a": "b"}},
+        {"decimal": "comma"},
+        {"detection_limit": 0.0},
+        {"levels": {"1": 2}},
+    ],
 )
 def test_a_mapping_refuses_what_means_nothing(fields: dict[str, object]) -> None:
     with pytest.raises(StudyError, match=r"columns\.amh"):

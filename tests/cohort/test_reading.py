@@ -93,7 +93,7 @@ def test_a_declared_variable_is_read_and_checked(tmp_path: Path) -> None:
 def test_every_finding_is_reported_at_once(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        "id,age,FSH (mIU/mL),AMH (AU),cell source,menses,months to menses,follow up months,previous births\n"
+        "id,age,FSH (mIU/mL),AMH [AU/mL],cell source,menses,months to menses,follow up months,previous births\n"
         "1,36,5052,0.1,AD-MSC,yes,9,6,1\n"
         "1,44,60,0.2,spleen,no,,12,2.5\n"
         ",thirty,70,0.3,hAEC,yes,-2,12,0\n",
@@ -134,10 +134,10 @@ def test_errors_of_rows_may_stay_in_the_findings(tmp_path: Path) -> None:
 
 
 def test_a_column_without_values_is_an_error_only_where_it_is_needed(tmp_path: Path) -> None:
-    path = write(tmp_path, "id,age,amh\n1,36,\n2,30,NA\n")
+    path = write(tmp_path, "id,age,AMH (ng/mL)\n1,36,\n2,30,NA\n")
     assert check(path, "age") == {"empty_column": ()}
     assert check(path, "amh") == {"all_missing": ()}
-    with pytest.raises(CohortError, match="amh must hold values"):
+    with pytest.raises(CohortError, match="must hold values"):
         read_cohort(path, CODEBOOK, ReadingSettings(), required=["amh"])
     scored = read_cohort(path, CODEBOOK, ReadingSettings(), required=["amh"], permit_row_errors=True)
     assert scored.data["amh"].isna().all()

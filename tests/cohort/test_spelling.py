@@ -10,8 +10,8 @@ from poi_predict.cohort.spelling import (
     header_key,
     level_key,
     plain_text,
+    read_header,
     shown_header,
-    split_header,
     unit_key,
 )
 
@@ -40,20 +40,21 @@ def test_different_units_stay_different() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "name", "unit"),
+    ("header", "name", "remarks"),
     [
-        ("FSH (mIU/mL)", "FSH", "mIU/mL"),
-        ("AMH [pmol/L]", "AMH", "pmol/L"),
-        ("E2, pg/mL", "E2", "pg/mL"),
-        ("FSH\n(mIU/mL) ", "FSH", "mIU/mL"),
-        ("年龄（岁）", "年龄", "岁"),
-        ("AMH (Roche) [ng/mL]", "AMH", "ng/mL"),
-        ("fsh_mIU_mL", "fsh", "mIU/mL"),
-        ("FSH IU/L (before)", "FSH", "IU/L"),
+        ("FSH (mIU/mL)", "FSH", ("mIU/mL",)),
+        ("AMH [pmol/L]", "AMH", ("pmol/L",)),
+        ("E2, pg/mL", "E2", ("pg/mL",)),
+        ("FSH\n(mIU/mL) ", "FSH", ("mIU/mL",)),
+        ("年龄（岁）", "年龄", ("岁",)),
+        ("AMH (Roche) [ng/mL]", "AMH", ("Roche", "ng/mL")),
+        ("fsh_mIU_mL", "fsh", ("mIU mL",)),
+        ("FSH IU/L (before)", "FSH", ("before", "IU/L")),
+        ("day 3 FSH", "FSH", ("day 3",)),
     ],
 )
-def test_headers_with_a_unit(header: str, name: str, unit: str) -> None:
-    assert (name, unit) in [split[:2] for split in split_header(header)]
+def test_headers_with_remarks(header: str, name: str, remarks: tuple[str, ...]) -> None:
+    assert (name, remarks) in [(reading.name, reading.marked + reading.unmarked) for reading in read_header(header)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_level_keys_keep_numbers_apart(cell: str, key: str) -> None:
 def test_keys_never_fail_and_do_not_change_when_taken_twice(text: str) -> None:
     for key in (header_key, plain_text):
         assert key(key(text)) == key(text)
-    unit_key(text), level_key(text), split_header(text)
+    unit_key(text), level_key(text), read_header(text)
 
 
 @settings(deadline=None, max_examples=200)

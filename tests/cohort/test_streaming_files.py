@@ -101,7 +101,7 @@ def test_each_table_has_its_own_headers_units_and_facts(tmp_path: Path) -> None:
 
 
 def test_every_error_of_every_table_is_reported_at_once(tmp_path: Path) -> None:
-    write(tmp_path / "a.csv", "id,AMH (AU)\n1,0.5\n")
+    write(tmp_path / "a.csv", "id,AMH [AU/mL]\n1,0.5\n")
     write(tmp_path / "b.csv", TABLE)
     write(tmp_path / "c.csv", 'id,age\n1,"30\n')
     write(tmp_path / "d.xlsx", "no workbook")

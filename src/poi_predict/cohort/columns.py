@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from poi_predict.cohort.composed_cells import compose_cells
 from poi_predict.cohort.headers import accepted_units
 from poi_predict.cohort.lab_values import LabColumn
 from poi_predict.cohort.level_values import parse_levels
 from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.rules import Breach
+from poi_predict.cohort.spelling import plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from poi_predict.cohort.headers import ColumnPlan
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.mapping import ReadingSettings
     from poi_predict.cohort.table_cells import SpeltCells
 
-__all__ = ["TypedColumns", "lab_column", "read_column"]
+__all__ = ["TypedColumns", "cells_of", "column_missing", "lab_column", "read_column"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,18 @@ class TypedColumns:
     breaches: list[Breach]
 
 
+def column_missing(plan: ColumnPlan, settings: ReadingSettings) -> frozenset[str]:
+    """Return the spellings of "missing" in a column: the usual ones, the file's and its own."""
+    return missing_spellings(map(str, (*settings.missing, *plan.mapping.missing)))
+
+
+def cells_of(
+    plan: ColumnPlan, cells: Callable[[int], pd.Series | SpeltCells], settings: ReadingSettings
+) -> pd.Series | SpeltCells:
+    """Return the cells of a variable, put together where they stand in several columns."""
+    return compose_cells(plan, cells, column_missing(plan, settings))
+
+
 def lab_column(plan: ColumnPlan, settings: ReadingSettings) -> LabColumn:
     """Return how the cells of a column of numbers are read, as the study and the file's settings say."""
     mapping = plan.mapping
@@ -40,7 +56,8 @@ def lab_column(plan: ColumnPlan, settings: ReadingSettings) -> LabColumn:
         factor=plan.factor,
         decimal=settings.decimal if mapping.decimal == "auto" else mapping.decimal,
         detection_limit=mapping.detection_limit,
-        missing=missing_spellings(settings.missing),
+        missing=column_missing(plan, settings),
+        usual_limit=settings.usual_limits.get(plan.variable.name),
     )
 
 
@@ -66,11 +83,15 @@ def read_column(
         accepted = accepted_units(variable)
     else:
         levels = parse_levels(
-            cells, variable, spellings=plan.mapping.levels, missing=missing_spellings(settings.missing)
+            cells,
+            variable,
+            spellings=plan.mapping.levels,
+            missing=column_missing(plan, settings),
+            own_missing=frozenset(map(plain_text, map(str, plan.mapping.missing))),
         )
         columns, broken = {variable.name: levels.values}, levels.faults
         accepted = ", ".join(variable.levels)
-    shown = {"column": plan.shown, "accepted": accepted}
+    shown = {"column": plan.shown, "accepted": accepted, "from_bundle": plan.from_bundle}
     return TypedColumns(columns, [Breach(variable.name, rule, rows, shown) for rule, rows in broken.items()])
 
 

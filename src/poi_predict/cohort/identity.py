@@ -10,16 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from poi_predict.cohort.rules import column_finding, row_findings
-from poi_predict.cohort.spelling import plain_text
+from poi_predict.cohort.spelling import header_key, level_key, plain_text
 from poi_predict.cohort.table_cells import as_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from poi_predict.cohort.findings import Finding
+    from poi_predict.cohort.headers import ColumnPlan
 
 __all__ = [
     "LongIds",
+    "check_centres",
     "check_courses",
     "check_origin",
     "count_long_ids",
@@ -169,6 +171,27 @@ def number_rows(row_number: np.ndarray) -> tuple[pd.Series, list[Finding]]:
     """Return identifiers "row-1", "row-2", … for a table without any: each row is taken as one woman."""
     ids = pd.Series([f"row-{number}" for number in row_number.tolist()], dtype="str")
     return ids, [column_finding("no_patient_id", "patient_id")]
+
+
+def check_centres(
+    columns: Mapping[str, pd.Series], plans: Sequence[ColumnPlan], row_number: np.ndarray
+) -> list[Finding]:
+    """Return the finding that one centre may be written in several ways: "Ankara" and "ANKARA.", 1 and 01."""
+    findings: list[Finding] = []
+    for plan in plans:
+        if plan.variable.role != "centre" or plan.variable.name not in columns:
+            continue
+        codes, distinct = pd.factorize(columns[plan.variable.name], use_na_sentinel=True)
+        keys = pd.Series([_centre_key(name) for name in distinct], dtype="str")
+        shared = np.append(keys.duplicated(keep=False).to_numpy(dtype=bool), [False])[codes]
+        facts = {"column": plan.shown, "from_bundle": plan.from_bundle}
+        findings += row_findings("similar_centre", plan.variable.name, shared, row_number, **facts)
+    return findings
+
+
+def _centre_key(name: str) -> str:
+    key = header_key(level_key(name))
+    return key.lstrip("0") or key
 
 
 def check_origin(data: pd.DataFrame) -> tuple[bool, list[Finding]]:

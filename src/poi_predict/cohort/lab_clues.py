@@ -28,10 +28,13 @@ class LabFacts:
         Decimal marks that the column uses, declared or shown.
     limit : float, optional
         Smallest limit ("<0.02") written in the column, in the canonical unit.
+    dates : bool
+        Whether numbers such as 5.2021 in a column of months are months of a year.
     """
 
     marks: frozenset[str] = frozenset()
     limit: float | None = None
+    dates: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,16 @@ class LabClues:
         Whether a plain number shows its point to be a decimal mark; None if nobody has looked.
     limits : tuple of float
         Smallest limit written, under each of `MARK_SETS`; infinite if there is none.
+    dates, fractions : bool
+        Whether a column of months holds numbers such as 5.2021, and other numbers with as many decimals.
     """
 
     marks: frozenset[str] = frozenset()
     commas: bool = False
     points: bool | None = False
     limits: tuple[float, ...] = _NO_LIMITS
+    dates: bool = False
+    fractions: bool = False
 
     def joined(self, other: LabClues) -> LabClues:
         """Return what both sets of cells show together; the order does not matter.
@@ -67,6 +74,8 @@ class LabClues:
             commas=self.commas or other.commas,
             points=None if unseen else bool(self.points or other.points),
             limits=tuple(map(min, self.limits, other.limits)),
+            dates=self.dates or other.dates,
+            fractions=self.fractions or other.fractions,
         )
 
     @property
@@ -80,4 +89,5 @@ class LabClues:
         if decimal == "auto" and self.commas and self.points:
             marks |= {"."}
         limit = self.limits[MARK_SETS.index(marks)]
-        return LabFacts(marks, None if limit == float("inf") else limit)
+        dates = self.dates and not self.fractions
+        return LabFacts(marks, None if limit == float("inf") else limit, dates)

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from poi_predict.cohort.spelling import header_key
 
-__all__ = ["NumberParts", "means_undetected", "take_apart"]
+__all__ = ["UNKNOWN_SIGN", "NumberParts", "means_undetected", "take_apart"]
+
+UNKNOWN_SIGN = "\ue000sign"  # stands for a number beside a sign that nobody can read; no text holds it
 
 _CELL = re.compile(
     r"""
@@ -61,7 +63,7 @@ def means_undetected(text: str) -> bool:
     >>> means_undetected("n.d."), means_undetected("below LOD"), means_undetected("<0.02")
     (True, True, False)
     """
-    return header_key(text) in _UNDETECTED
+    return header_key(text).removeprefix("<") in _UNDETECTED
 
 
 def take_apart(text: str) -> NumberParts | None:

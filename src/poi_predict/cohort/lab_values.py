@@ -8,6 +8,7 @@ without any limit are faults.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property, lru_cache
@@ -21,8 +22,8 @@ import pyarrow.compute as pc
 
 from poi_predict.cohort.decimals import decimal_marks, parse_mantissa
 from poi_predict.cohort.lab_clues import MARK_SETS, LabClues, LabFacts
-from poi_predict.cohort.lab_spelling import NumberParts, means_undetected, take_apart
-from poi_predict.cohort.missing import missing_spellings
+from poi_predict.cohort.lab_spelling import UNKNOWN_SIGN, NumberParts, means_undetected, take_apart
+from poi_predict.cohort.missing import missing_spellings, numeric_missing
 from poi_predict.cohort.spelling import plain_text
 from poi_predict.cohort.table_cells import SpeltCells, spell
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.codebook import Variable
     from poi_predict.cohort.mapping import Decimal
 
-__all__ = ["LabColumn", "LabValues", "numeric_missing", "parse_lab_values"]
+__all__ = ["LabColumn", "LabValues", "parse_lab_values"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -49,12 +50,17 @@ class _State(IntEnum):
     AMBIGUOUS_DECIMAL = 6
     UNKNOWN_CELL_UNIT = 7
     REFUSED_CELL_UNIT = 8
+    UNKNOWN_SIGN = 9
+    LOOKS_LIKE_DATE = 10
 
 
 _FAULTS = tuple(state for state in _State if state >= _State.NOT_A_NUMBER)
 _SIGNS = {"": _State.NUMBER, "<": _State.BELOW, ">": _State.ABOVE}
 _PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"  # numbers that need no interpretation
 _SHOWS_POINT = r"^[+-]?[0-9]*\.[0-9]+$"
+_DATE = re.compile(
+    r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[/-]\d{4}|(?:19|20)\d\d[-./]\d{1,2}(?:[-./]\d{1,2}(?:[t ].*)?)?"
+)
 _DOUBTFUL_POINT = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # "1.234" may be 1.234 or 1234
 
 
@@ -133,15 +139,6 @@ def parse_lab_values(
     return examined.read(examined.clues().settle(decimal))
 
 
-def numeric_missing(missing: frozenset[str]) -> tuple[float, ...]:
-    """Return the spellings of "missing" that are numbers, such as 999.
-
-    >>> numeric_missing(missing_spellings(["999", "not asked"]))
-    (999.0,)
-    """
-    return tuple(float(text) for text in missing if text.lstrip("-").replace(".", "", 1).isdecimal())
-
-
 @dataclass(frozen=True)
 class LabColumn:
     """How the cells of one column of numbers are read; the arguments of `parse_lab_values`."""
@@ -151,6 +148,12 @@ class LabColumn:
     decimal: Decimal = "auto"
     detection_limit: float | None = None
     missing: frozenset[str] = field(default_factory=missing_spellings)
+    usual_limit: float | None = None
+
+    @property
+    def counts_months(self) -> bool:
+        """Whether a month of a year may stand where a number of months belongs."""
+        return self.variable.unit == "months"
 
     def examine(self, cells: pd.Series | SpeltCells) -> NumberCells | SpeltNumbers:
         """Take cells apart as far as that is possible without knowing the rest of the column."""
@@ -171,6 +174,8 @@ class LabColumn:
             faults["not_censorable"] = stated | unstated
         elif limit is None and facts.limit is not None:
             limit, borrowed = facts.limit, unstated
+        elif limit is None and self.usual_limit is not None:
+            limit, borrowed = self.usual_limit, unstated
         elif limit is None:
             faults["no_detection_limit"] = unstated
         if limit is not None:
@@ -194,8 +199,8 @@ class NumberCells:
     numbers: FloatArray
 
     def clues(self) -> LabClues:
-        """Return what the cells show: nothing, as they are not written out."""
-        return LabClues()
+        """Return what the cells show: not how they were written."""
+        return _date_clues(self.numbers) if self.column.counts_months else LabClues()
 
     def read(self, facts: LabFacts) -> LabValues:
         """Return the canonical values."""
@@ -203,6 +208,8 @@ class NumberCells:
         codes = numeric_missing(self.column.missing)
         state[np.isnan(self.numbers) | np.isin(self.numbers, codes)] = _State.MISSING
         state[np.isinf(self.numbers)] = _State.NOT_A_NUMBER
+        if facts.dates:
+            state[_months_of_years(self.numbers)] = _State.LOOKS_LIKE_DATE
         values = np.where(state == _State.NUMBER, self.numbers, np.nan)
         return self.column.conclude(values * self.column.factor, state, facts)
 
@@ -227,14 +234,18 @@ class SpeltNumbers:
         shaped = pc.and_not(shaped, pc.is_in(self._trimmed, pa.array(self.column.missing, pa.string())))
         numbers = pc.cast(pc.if_else(shaped, self._trimmed, pa.scalar(None, pa.string())), pa.float64())
         found = np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
-        found[~np.isfinite(found)] = np.nan
+        found[~np.isfinite(found) | np.isin(found, numeric_missing(self.column.missing))] = np.nan
         return found
 
     @cached_property
     def _parts(self) -> dict[int, _State | NumberParts]:
         odd = np.flatnonzero(np.isnan(self._numbers))
         texts = self.cells.spellings.take(pa.array(odd)).to_pylist()
-        return {int(i): _classify(text, self.column.missing) for i, text in zip(odd, texts, strict=True)}
+        parts = {int(i): _classify(text, self.column.missing) for i, text in zip(odd, texts, strict=True)}
+        if self.column.counts_months:
+            dated = [i for i, text in zip(odd, texts, strict=True) if _DATE.fullmatch(plain_text(text))]
+            parts |= {int(i): _State.LOOKS_LIKE_DATE for i in dated if parts[int(i)] != _State.MISSING}
+        return parts
 
     def clues(self) -> LabClues:
         """Return what the cells show about the column's decimal mark and detection limit."""
@@ -244,7 +255,10 @@ class SpeltNumbers:
             pc.match_substring_regex(self._trimmed, _DOUBTFUL_POINT),
         )
         below = [part for part in parts if part.sign == "<"]
+        dates = _date_clues(self._numbers) if self.column.counts_months else LabClues()
         return LabClues(
+            dates=dates.dates,
+            fractions=dates.fractions,
             marks=decimal_marks(part.mantissa for part in parts),
             commas=any("," in part.mantissa for part in parts),
             points=bool((sure.to_numpy(zero_copy_only=False) & ~np.isnan(self._numbers)).any()),
@@ -266,6 +280,8 @@ class SpeltNumbers:
             doubtful = pc.match_substring_regex(self._trimmed, _DOUBTFUL_POINT).to_numpy(zero_copy_only=False)
             doubtful &= ~np.isnan(self._numbers)
             values[doubtful], state[doubtful] = np.nan, _State.AMBIGUOUS_DECIMAL
+        if facts.dates:
+            state[_months_of_years(self._numbers)] = _State.LOOKS_LIKE_DATE
         codes = self.cells.codes
         return self.column.conclude(
             np.append(values, [np.nan])[codes], np.append(state, [_State.MISSING])[codes], facts
@@ -284,13 +300,38 @@ class SpeltNumbers:
             refused = variable.refusal(parts.unit) is not None
             return np.nan, _State.REFUSED_CELL_UNIT if refused else _State.UNKNOWN_CELL_UNIT
         number = float(f"{mantissa}e{parts.power}")
+        if not (parts.sign or parts.unit) and number in numeric_missing(self.column.missing):
+            return np.nan, _State.MISSING
         if not np.isfinite(number) or (parts.sign == "<" and number <= 0):
             return np.nan, _State.NOT_A_NUMBER
         return number * factor, _SIGNS[parts.sign]
 
 
+def _months_of_years(numbers: FloatArray) -> BoolArray:
+    """Return which numbers read like a month and a year, such as 5.2021; 5.2 does not."""
+    months = np.floor(numbers)
+    years = (numbers - months) * 1e4
+    rounded = np.round(years)
+    like = (months >= 1) & (months <= 12) & (np.abs(years - rounded) < 1e-4) & (rounded >= 1950) & (rounded < 2100)
+    return np.asarray(like & ~_is_short(numbers))
+
+
+def _is_short(numbers: FloatArray) -> BoolArray:
+    """Whether numbers have two decimals at the most."""
+    hundreds = numbers * 100
+    return np.asarray(np.abs(hundreds - np.round(hundreds)) < 1e-6)
+
+
+def _date_clues(numbers: FloatArray) -> LabClues:
+    known = numbers[np.isfinite(numbers)]
+    dates = _months_of_years(known)
+    return LabClues(dates=bool(dates.any()), fractions=bool((~_is_short(known) & ~dates).any()))
+
+
 @lru_cache(maxsize=2**14)  # a table read in blocks meets the same spellings again and again
 def _classify(text: str, missing: frozenset[str]) -> _State | NumberParts:
+    if text == UNKNOWN_SIGN:
+        return _State.UNKNOWN_SIGN
     plain = plain_text(text)
     if plain in missing:
         return _State.MISSING

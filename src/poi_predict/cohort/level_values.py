@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from poi_predict.cohort.missing import missing_spellings
+from poi_predict.cohort.missing import is_missing, missing_spellings
 from poi_predict.cohort.spelling import level_key, plain_text
 from poi_predict.cohort.table_cells import SpeltCells, spell
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from poi_predict.cohort.codebook import Variable
 
-__all__ = ["LevelValues", "parse_levels"]
+__all__ = ["SEVERAL_LEVELS", "UNKNOWN_LEVEL", "LevelValues", "parse_levels"]
+
+UNKNOWN_LEVEL = "\ue000level"  # stands for boxes of which one cannot be read; no text holds it
+SEVERAL_LEVELS = "\ue000levels"  # stands for several ticked boxes where only one may be
 
 _NONE = "none"
 _YES_NO: dict[str | None, float] = {"no": 0.0, "yes": 1.0}
@@ -57,6 +60,7 @@ def parse_levels(
     *,
     spellings: Mapping[str, str] | None = None,
     missing: frozenset[str] | None = None,
+    own_missing: frozenset[str] = frozenset(),
 ) -> LevelValues:
     """Read a column of levels by the codebook's spellings and the clinic's own.
 
@@ -70,6 +74,8 @@ def parse_levels(
         Clinic spelling to canonical level; takes precedence over the codebook and over "missing".
     missing : frozenset of str, optional
         Spellings of "missing" (`missing_spellings`).
+    own_missing : frozenset of str
+        Those that the study lists for this column; they take precedence over the codebook's levels.
 
     Examples
     --------
@@ -86,12 +92,14 @@ def parse_levels(
     """
     missing = missing_spellings() if missing is None else missing
     codes, distinct = spell(cells)  # each spelling is read once
-    read = _reader(variable, spellings or {}, missing)
+    read = _reader(variable, spellings or {}, missing, own_missing)
     found = [*map(read, distinct.to_pylist()), None]
     faults = {
         rule: np.array([isinstance(item, _Unusable) and item.rule == rule for item in found])[codes]
-        for rule in ("unknown_level", "contradicting_levels")
+        for rule in ("unknown_level", "contradicting_levels", "several_levels")
     }
+    if variable.role == "provenance":
+        faults["unknown_origin"] = faults.pop("unknown_level")
     levels = [item if isinstance(item, str) else None for item in found]
     if variable.kind == "binary":
         number = np.array([_YES_NO.get(level, np.nan) for level in levels])
@@ -101,24 +109,33 @@ def parse_levels(
 
 
 def _reader(
-    variable: Variable, own: Mapping[str, str], missing: frozenset[str]
+    variable: Variable, own: Mapping[str, str], missing: frozenset[str], own_missing: frozenset[str]
 ) -> Callable[[Any], str | _Unusable | None]:
     known = dict(variable.level_of)
     meant = {level_key(text): known.get(level_key(level)) for text, level in own.items()}
+    renamed = {level_key(text): level for text, level in own.items()}
+    declared = meant if variable.levels else renamed
     known |= {text: level for text, level in meant.items() if level is not None}
-    if variable.kind == "multi":
-        return lambda cell: _read_several(cell, known, missing)
-    if not variable.levels:
-        renamed = {level_key(text): level for text, level in own.items()}
-        return lambda cell: _read_free(cell, renamed, missing)
-    return lambda cell: _read_one(cell, known, missing)
+
+    def read(cell: str) -> str | _Unusable | None:
+        if level_key(cell) not in declared and is_missing(cell, own_missing):
+            return None
+        if variable.kind == "multi":
+            return _read_several(cell, known, missing)
+        if not variable.levels:
+            return _read_free(cell, renamed, missing)
+        return _read_one(cell, known, missing)
+
+    return read
 
 
 def _read_one(cell: str, known: Mapping[str, str], missing: frozenset[str]) -> str | _Unusable | None:
     level = known.get(level_key(cell))
     if level is not None:
         return level
-    return None if plain_text(cell) in missing else _Unusable("unknown_level")
+    if cell == SEVERAL_LEVELS:
+        return _Unusable("several_levels")
+    return None if is_missing(cell, missing) else _Unusable("unknown_level")
 
 
 def _read_several(cell: str, known: Mapping[str, str], missing: frozenset[str]) -> str | _Unusable | None:
@@ -137,4 +154,4 @@ def _read_several(cell: str, known: Mapping[str, str], missing: frozenset[str]) 
 def _read_free(cell: str, renamed: Mapping[str, str], missing: frozenset[str]) -> str | None:
     if level_key(cell) in renamed:
         return renamed[level_key(cell)]
-    return None if plain_text(cell) in missing else cell.strip()
+    return None if is_missing(cell, missing) else cell.strip()

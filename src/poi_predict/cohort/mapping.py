@@ -26,16 +26,25 @@ class ColumnMapping:
     ----------
     variable : str
         Canonical name in the codebook.
-    column : str
-        The clinic's column name; case, spaces, underscores and a unit in brackets need not match.
+    column : str, optional
+        The clinic's column name; case, spaces, underscores and a unit in brackets need not match. Without it the
+        column is found by its name; an empty name leaves the variable out.
     unit : str, optional
         Unit of the column. Without it, a unit in the header is used, then the canonical unit.
+    unit_column, sign_column : str, optional
+        Columns that hold each row's unit ("pmol/L") or sign ("<", ">"), where these stand apart from the number.
+    group : mapping of str to str
+        Column name to level, where each level has a column of yes and no (check boxes) instead of one for all.
     levels : mapping of str to str
         Clinic spelling to canonical level (`yes` or `no` for a binary variable), beside the usual spellings.
     decimal : {"auto", ".", ","}
         Decimal mark of the column; "auto" follows the file's, then decides from the column's own cells.
     detection_limit : float, optional
         Limit, in the column's unit, of a cell that says "ND" or "undetectable" without a number.
+    missing : tuple of str
+        Spellings of "missing" in this column, beside the usual ones; numbers are compared by value.
+    hard, typical : (float, float), optional
+        Limits of this study in the canonical unit, in the place of the codebook's.
 
     Raises
     ------
@@ -44,16 +53,29 @@ class ColumnMapping:
     """
 
     variable: str
-    column: str
+    column: str | None = None
     unit: str | None = None
     levels: Mapping[str, str] = field(default_factory=dict)
     decimal: Decimal = "auto"
     detection_limit: float | None = None
+    unit_column: str | None = None
+    sign_column: str | None = None
+    group: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str | int | float, ...] = ()
+    hard: tuple[float, float] | None = None
+    typical: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         where = f"columns.{self.variable}"
-        if not isinstance(self.column, str) or not self.column.strip():
-            raise StudyError(f"{where}.column must be a column name; it is empty. Write the name in the file.")
+        object.__setattr__(self, "missing", _as_spellings(self.missing))
+        if self.group and self.column:
+            raise StudyError(f"{where} must name a column or a group of columns; it names both. Remove one of them.")
+        for name in ("hard", "typical"):
+            limits = getattr(self, name)
+            if limits is not None:
+                if not (len(limits) == 2 and limits[0] < limits[1]):
+                    raise StudyError(f"{where}.{name} must be two numbers, the lower one first; it is not.")
+                object.__setattr__(self, name, (float(limits[0]), float(limits[1])))
         if self.decimal not in _DECIMALS:
             raise StudyError(f'{where}.decimal must be "auto", "." or ","; it is not. Choose one of them.')
         limit = self.detection_limit
@@ -61,6 +83,11 @@ class ColumnMapping:
             raise StudyError(f"{where}.detection_limit must be a positive number; it is not.")
         if not all(isinstance(text, str) for pair in self.levels.items() for text in pair):
             raise StudyError(f'{where}.levels must map spellings to levels as text, such as {{ "1" = "yes" }}.')
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the study leaves the variable out, whatever columns the table has."""
+        return self.column is not None and not self.column.strip()
 
 
 @dataclass(frozen=True)
@@ -88,9 +115,15 @@ class ReadingSettings:
     decimal : {"auto", ".", ","}
         Decimal mark of the file; a column may state its own.
     missing : tuple of str
-        Spellings of "missing" beside the usual ones, such as "999" or "not asked".
+        Spellings of "missing" in every column beside the usual ones, such as "not asked"; numbers are compared by
+        value. A number that is a value of another column belongs in `columns.<variable>.missing`.
     max_columns : int
         A wider table is refused before it is read.
+    usual_limits : mapping of str to float
+        Detection limit, in the canonical unit, of a column that says "ND" and gives none itself: where a stored
+        model is asked, the limit that was usual in the women of training.
+    from_bundle : bool
+        Whether a stored model reads by these settings, so that messages speak of the file alone.
 
     Raises
     ------
@@ -106,10 +139,13 @@ class ReadingSettings:
     header_row: int | Literal["auto"] = "auto"
     duplicates: Literal["refuse", "drop"] = "refuse"
     decimal: Decimal = "auto"
-    missing: tuple[str, ...] = ()
+    missing: tuple[str | int | float, ...] = ()
     max_columns: int = 5000
+    usual_limits: Mapping[str, float] = field(default_factory=dict)
+    from_bundle: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", _as_spellings(self.missing))
         if self.delimiter not in _DELIMITERS:
             raise StudyError('cohort.delimiter must be "auto", ",", ";", "|" or a tab; it is not.')
         if self.decimal not in _DECIMALS:
@@ -136,6 +172,10 @@ class ReadingSettings:
         return next((mapping for mapping in self.columns if mapping.variable == variable), None)
 
 
+def _as_spellings(cells: tuple[str | int | float, ...]) -> tuple[str, ...]:
+    return tuple(cell if isinstance(cell, str) else f"{cell:g}" for cell in cells)
+
+
 def _check_encoding(name: str) -> None:
     try:
         "text".encode(codecs.lookup(name).name)
@@ -153,6 +193,7 @@ def reading_as_dict(settings: ReadingSettings) -> dict[str, Any]:
     True
     """
     plain = asdict(settings)
+    del plain["from_bundle"]
     return plain | {name: list(plain[name]) for name in _LISTS}
 
 
@@ -167,7 +208,7 @@ def reading_from_dict(stored: Mapping[str, Any]) -> ReadingSettings:
     try:
         values = dict(stored) | {name: tuple(stored.get(name, ())) for name in _LISTS}
         values["columns"] = tuple(ColumnMapping(**entry) for entry in values["columns"])
-        return ReadingSettings(**values)
+        return ReadingSettings(**values | {"from_bundle": True})
     except (AttributeError, TypeError, ValueError):
         raise StudyError(
             "Stored reading settings must hold the fields of ReadingSettings; they do not. Store them again."

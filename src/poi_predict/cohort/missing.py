@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from poi_predict.cohort.spelling import plain_text
@@ -9,7 +10,7 @@ from poi_predict.cohort.spelling import plain_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["missing_spellings"]
+__all__ = ["is_missing", "missing_spellings", "numeric_missing"]
 
 _USUAL = (
     *("", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "null"),
@@ -30,3 +31,35 @@ def missing_spellings(own: Iterable[str] = ()) -> frozenset[str]:
     (True, False, True)
     """
     return frozenset(plain_text(spelling) for spelling in (*_USUAL, *own))
+
+
+@lru_cache(maxsize=256)
+def numeric_missing(missing: frozenset[str]) -> tuple[float, ...]:
+    """Return the spellings of "missing" that are numbers, such as 999.
+
+    >>> numeric_missing(missing_spellings(["999", "not asked", "5.052E3"]))
+    (999.0, 5052.0)
+    """
+    return tuple(sorted({number for text in missing if (number := _as_number(text)) is not None}))
+
+
+def is_missing(cell: str, missing: frozenset[str]) -> bool:
+    """Whether a cell says "missing"; numbers are compared by value.
+
+    >>> missing = missing_spellings(["5052"])
+    >>> is_missing("5052.0", missing), is_missing("5.052E3", missing), is_missing("N/A", missing)
+    (True, True, True)
+    """
+    plain = plain_text(cell)
+    if plain in missing:
+        return True
+    number = _as_number(plain)
+    return number is not None and number in numeric_missing(missing)
+
+
+def _as_number(text: str) -> float | None:
+    shaped = text.isascii() and any(c.isdigit() for c in text) and not set(text) - set("0123456789+-.e")
+    try:
+        return float(text) if shaped else None
+    except ValueError:
+        return None

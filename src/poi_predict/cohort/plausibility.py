@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from poi_predict.cohort.rules import Breach, row_findings
+from poi_predict.cohort.rules import Breach, column_finding, row_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ _MEASURED = ("fsh_after_month", "amh_after_month", "estradiol_after_month")
 _MONTHS_PER_YEAR = 12
 _UNSHOWN_UNITS = (None, "count", "grade")
 _LARGE = 1e5  # from here on, a number is easier to read with its power of ten
+_SEVERAL = 4  # rows from which most of them make a habit, not cells to be checked one by one
 _EARLIEST_MENARCHE = 8  # years; menses before are precocious puberty
 
 
@@ -42,7 +43,11 @@ def check_typical_ranges(data: pd.DataFrame, codebook: Codebook, row_number: np.
             if f"{name}__below" in data:  # the value itself is below the limit that the table holds
                 unusual &= ~data[f"{name}__below"].to_numpy(dtype=bool)
             facts = shown_range(variable.typical, variable.unit)
-            findings += row_findings("typical_range", name, unusual, row_number, **facts)
+            count, total = int(unusual.sum()), len(unusual)
+            if count > total / 2 and total >= _SEVERAL:
+                findings.append(column_finding("typical_range_most", name, count=count, total=total, **facts))
+            else:
+                findings += row_findings("typical_range", name, unusual, row_number, **facts)
     return findings
 
 
@@ -131,3 +136,6 @@ def _protocol(rows: _Columns) -> Iterator[Breach]:
     untreated = (rows.texts("cell_source") == "none").to_numpy(dtype=bool)
     treated_route = (route.notna() & (route != "none")).to_numpy(dtype=bool)
     yield Breach("route", "route_without_cells", untreated & treated_route, {})
+    treated = (rows.texts("cell_source").notna() & ~untreated).to_numpy(dtype=bool)
+    yield Breach("route", "cells_without_route", treated & (route == "none").to_numpy(dtype=bool), {})
+    yield Breach("cell_source", "dose_without_cells", untreated & (rows.numbers("dose_cells") > 0), {})

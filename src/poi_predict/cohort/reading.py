@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import pandas as pd
 
+from poi_predict.cohort.column_doubts import check_columns
 from poi_predict.cohort.equal_rows import find_equal_rows
 from poi_predict.cohort.findings import TABLE, Finding, Findings
 from poi_predict.cohort.headers import plan_columns
-from poi_predict.cohort.identity import check_courses, check_origin, number_rows, parse_patient_ids
+from poi_predict.cohort.identity import check_centres, check_courses, check_origin, number_rows, parse_patient_ids
 from poi_predict.cohort.plausibility import check_consistency, check_typical_ranges
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.schema import find_breaches
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cohort", "ExtraCheck", "Fingerprint", "check_cohort", "read_cohort"]
 
+_UNUSED = "The study does not use it: this stops nothing, and cohort.ignore leaves the column out."
 ExtraCheck = Callable[[pd.DataFrame], list[Finding]]
 
 
@@ -106,6 +108,7 @@ def read_cohort(
     settings: ReadingSettings,
     *,
     required: Collection[str] = (),
+    used: Collection[str] | None = None,
     permit_row_errors: bool = False,
 ) -> Cohort:
     r"""Read a table of treated women; refuse it, with every reason at once, if it cannot be used.
@@ -120,6 +123,8 @@ def read_cohort(
         The clinic's column names, units, spellings and file format.
     required : collection of str
         Variables whose columns must be there, and must hold values.
+    used : collection of str, optional
+        Variables that are made any use of; an error in the column of another one is a warning. All by default.
     permit_row_errors : bool
         Keep rows with errors, for scoring, which rejects them one by one: their faulty cells are missing in
         `data`, and `findings` says which rows and why. A required column may then be empty. Errors about a
@@ -155,6 +160,8 @@ def read_cohort(
     """
     source = shown_name(Path(path))
     cohort = _read(Path(path), codebook, settings, required, needs_values=not permit_row_errors)
+    if used is not None:
+        cohort = _spare_unused(cohort, codebook, used)
     if isinstance(cohort, Findings):
         raise CohortError(cohort.refusal(source))
     cohort.findings.raise_if_unusable(source, permit_row_errors=permit_row_errors)
@@ -167,13 +174,14 @@ def check_cohort(
     settings: ReadingSettings,
     *,
     required: Collection[str] = (),
+    used: Collection[str] | None = None,
     extra_checks: Sequence[ExtraCheck] = (),
 ) -> Cohort | Findings:
     """Read a table for the `check` command: whatever is wrong with it is a finding, never an exception.
 
     Parameters
     ----------
-    path, codebook, settings, required
+    path, codebook, settings, required, used
         As for `read_cohort`.
     extra_checks : sequence of callable
         Further checks of `Cohort.data`, such as the endpoint's. Rows in their findings are positions in
@@ -188,6 +196,8 @@ def check_cohort(
         cohort = _read(Path(path), codebook, settings, required, needs_values=True)
     except CohortError as error:
         return Findings.of([_unreadable(error)])
+    if used is not None:
+        cohort = _spare_unused(cohort, codebook, used)
     if isinstance(cohort, Findings):
         return cohort
     extra: list[Finding] = []
@@ -197,6 +207,22 @@ def check_cohort(
         except CohortError as error:
             extra.append(_unreadable(error))
     return replace(cohort, findings=Findings.of([*cohort.findings, *extra]))
+
+
+@overload
+def _spare_unused(found: Cohort, codebook: Codebook, used: Collection[str]) -> Cohort: ...
+@overload
+def _spare_unused(found: Findings, codebook: Codebook, used: Collection[str]) -> Findings: ...
+def _spare_unused(found: Cohort | Findings, codebook: Codebook, used: Collection[str]) -> Cohort | Findings:
+    """Make errors in columns that nobody uses warnings: they must not stop a study."""
+    findings = found if isinstance(found, Findings) else found.findings
+    spared = Findings.of(
+        replace(finding, severity="warning", message=f"{finding.message} {_UNUSED}")
+        if finding.severity == "error" and finding.column in codebook and finding.column not in used
+        else finding
+        for finding in findings
+    )
+    return spared if isinstance(found, Findings) else replace(found, findings=spared)
 
 
 def _unreadable(error: CohortError) -> Finding:
@@ -267,6 +293,8 @@ def _read_columns(
     columns, breaches = read_columns(lambda i: table.cells(i, as_shown=i in named), plans, settings)
     breaches += [breach for plan in plans for breach in mark_breaches(plan, table.marks_of(plan.position))]
     findings = [finding for breach in breaches for finding in breach.findings(table.row_number)]
+    findings += check_columns(table.columns.__getitem__, columns, plans, settings, table.row_number)
+    findings += check_centres(columns, plans, table.row_number)
     plan = next((plan for plan in plans if plan.variable.kind == "id"), None)
     if plan is None:
         ids, found = number_rows(table.row_number)

@@ -19,10 +19,14 @@ __all__ = ["RULES", "Breach", "Rule", "column_finding", "row_findings", "row_mes
 
 
 class Rule(NamedTuple):
-    """One rule: how serious a breach is, and its message with places for the facts."""
+    """One rule: how serious a breach is, and its message with places for the facts.
+
+    `in_file` is the message where a stored model reads the table: there is no study then in which to declare anything.
+    """
 
     severity: Severity
     text: str
+    in_file: str = ""
 
 
 class Breach(NamedTuple):
@@ -156,17 +160,80 @@ _COLUMNS = {
         "{column} should be a column of the table, as it is mapped; it is not there{near}. Correct or "
         "remove columns.{column}.",
     ),
+    "possible_column": Rule(
+        "warning",
+        "{column} is in no column; {headers} could be it, but the name says more, so it is not read. Name it in "
+        "columns.{variable} if it is.",
+        "{column} is in no column; {headers} could be it, but the name says more, so it is not read. Name the column "
+        "{variable} if it is.",
+    ),
+    "possible_column_needed": Rule(
+        "error",
+        "{column} must be a column of the table; {headers} could be it, but the name says more (another time, person, "
+        "side or basis?), so it is not read. Name it in columns.{variable} if it is.",
+        "{column} must be a column of the table; {headers} could be it, but the name says more (another time, person, "
+        "side or basis?), so it is not read. Name the column {variable} if it is.",
+    ),
+    "other_column": Rule(
+        "warning",
+        '{column} is read from "{read}"; {others} could be it as well. Name the right one in columns.{variable}, or '
+        "put the others into cohort.ignore.",
+        '{column} is read from "{read}"; {others} could be it as well. Remove the wrong one if that is not right.',
+    ),
+    "left_out_column": Rule(
+        "error",
+        'columns.{variable} = "" leaves {column} out, but the study uses it. Remove that line, or the variable from '
+        "the study.",
+    ),
+    "companion_read": Rule(
+        "warning",
+        '{column} takes its {what} from the column "{header}". Put that into cohort.ignore if it is something else.',
+        '{column} takes its {what} from the column "{header}". Rename that if it is something else.',
+    ),
+    "ambiguous_companion": Rule(
+        "error",
+        "{column} must have one column for its {what}; not so with {headers}. Name it in "
+        "columns.{variable}.{what}_column, or put the others into cohort.ignore.",
+        "{column} must have one column for its {what}; not so with {headers}. Remove the others.",
+    ),
+    "unread_companion": Rule(
+        "warning",
+        'There is a column "{header}" that is not read; it may hold the {what} of {variables}. Name it in '
+        "columns.{variable}.{what}_column, or put it into cohort.ignore.",
+        'There is a column "{header}" that is not read; it may hold the {what} of {variables}. Write the {what} into '
+        "the cells.",
+    ),
+    "group_read": Rule(
+        "warning",
+        "{column} is put together from {count} columns of yes and no ({headers}). Declare them in "
+        "columns.{variable}.group, or put them into cohort.ignore if that is wrong.",
+        "{column} is put together from {count} columns of yes and no ({headers}). Rename them if that is wrong.",
+    ),
+    "group_needs_levels": Rule(
+        "error",
+        "{column} seems to stand in columns of yes and no ({headers}) whose names do not say for which level. Say it "
+        'in columns.{variable} = {{ group = {{ "column" = "level", … }} }} with {levels}.',
+        "{column} seems to stand in columns of yes and no ({headers}) whose names do not say for which level. Write "
+        "one column {variable} with {levels}.",
+    ),
+    "absent_group": Rule(
+        "error",
+        "columns.{variable}.group must name columns of the table; {count} of them not there ({headers}). Correct it.",
+        "{column} stands in columns of yes and no; {count} of them not there ({headers}). Add them.",
+    ),
     "duplicated_header": Rule(
         "error", "{column} must be one column; {count} columns have its name. Rename or remove the others."
     ),
     "ambiguous_column": Rule(
         "error",
         "{column} must be one column; {count} could be it ({headers}). Name one of them in columns.{variable}.",
+        "{column} must be one column; {count} could be it ({headers}). Remove or rename the others.",
     ),
     "unknown_unit": Rule(
         "error",
         "{column} must be in a known unit; the one that the {place} names is not. Use one of "
         "{accepted}, in the header or in columns.{variable}.unit.",
+        "{column} must be in a known unit; the one that the {place} names is not. Use one of {accepted} in the header.",
     ),
     "refused_unit": Rule("error", "{column} must not be in {unit}: {reason}. Use one of {accepted}."),
     "contradicting_unit": Rule(
@@ -177,11 +244,28 @@ _COLUMNS = {
         "warning",
         "{column} should state its unit; it does not, and {unit} is assumed. State it in the header or "
         "in columns.{variable}.unit.",
+        "{column} should state its unit; it does not, and {unit} is assumed. State it in the header.",
     ),
     "unknown_mapped_level": Rule(
         "error",
         "columns.{variable}.levels must map to levels of {variable}; {count} of its targets {are} none."
         " Use {accepted}.",
+    ),
+    "looks_like_other_unit": Rule(
+        "warning",
+        "{column} is read in {assumed}, and most of its {count} values are not between the usual {low} and {high}; in "
+        "{likely} they would be. State the unit in the header or in columns.{variable}.unit, right as it may be.",
+        "{column} is read in {assumed}, and most of its {count} values are not between the usual {low} and {high}; in "
+        "{likely} they would be. State the unit in the header, right as it may be.",
+    ),
+    "taken_as_missing": Rule(
+        "warning",
+        "{column}: {count} of {total} cells are taken as missing because {place} lists them. Check that count.",
+    ),
+    "unused_missing": Rule(
+        "warning",
+        "{place} lists spellings that no cell of {column} has, or that mean a level there: {listed}. Correct or remove "
+        "them.",
     ),
     "all_missing": Rule(
         "error",
@@ -196,12 +280,29 @@ _CELLS = {
     "not_a_number": Rule(
         "error",
         '{column} must be a number, "<limit" where it may be below detection, or empty; {rows} none of '
-        "these. Correct the cells, or list their spelling in cohort.missing.",
+        "these. Correct the cells, or list their spelling in columns.{variable}.missing.",
+        '{column} must be a number, "<limit" where it may be below detection, or empty; {rows} none of these. Correct '
+        "or empty the cells.",
     ),
+    "looks_like_date": Rule(
+        "error",
+        "{column} must be a number of months since the treatment; {rows} written like a date (month.year). Count the "
+        "months from the treatment.",
+    ),
+    "unknown_sign": Rule(
+        "error",
+        '{column} must have a sign that can be read ("<", ">" or none); {rows} beside something else. '
+        "Correct the cells, or put the column of signs into cohort.ignore.",
+        '{column} must have a sign that can be read ("<", ">" or none); {rows} beside something else. '
+        "Correct the cells.",
+    ),
+    "several_levels": Rule("error", "{column} can have one level only; {rows} with several ticked. Correct the boxes."),
     "ambiguous_decimal": Rule(
         "error",
         "{column} must leave no doubt about its decimal mark; {rows} readable in two ways. State "
         'columns.{variable}.decimal = "," or ".".',
+        "{column} must leave no doubt about its decimal mark; {rows} readable in two ways. Write the numbers with the "
+        "point, and without separators of thousands.",
     ),
     "unknown_cell_unit": Rule(
         "error",
@@ -215,6 +316,8 @@ _CELLS = {
         "{column} below its detection limit, zero included, must come with the limit; {rows} without, "
         "and no cell of the column gives one. State columns.{variable}.detection_limit, or write "
         '"<limit" in the cells.',
+        "{column} below its detection limit, zero included, must come with the limit; {rows} without, and no cell of "
+        'the column gives one. Write "<limit" in the cells, such as "<0.01".',
     ),
     "not_censorable": Rule(
         "error",
@@ -224,6 +327,8 @@ _CELLS = {
         "warning",
         "{column} below its detection limit should come with the limit; {rows} without, and the "
         "smallest limit of the column is taken. State columns.{variable}.detection_limit.",
+        "{column} below its detection limit should come with the limit; {rows} without, and the smallest limit of the "
+        'column, or else the one usual in training, is taken. Write "<limit" in the cells.',
     ),
     "zero_recorded": Rule(
         "warning",
@@ -255,10 +360,27 @@ _CELLS = {
         "{column} must have a cell of its own in each row; {rows} merged with another column. Unmerge and fill "
         "the cells.",
     ),
+    "unit_cell_empty": Rule(
+        "warning",
+        "{column} takes its units from another column; {rows} without one there, and {unit} is assumed. Fill them.",
+    ),
+    "floor_without_sign": Rule(
+        "warning",
+        '{column} should be "<limit" where it is below detection; {rows} at exactly the smallest value, far more than '
+        'at any other: it is taken as measured. Write "<limit" if it is the limit.',
+    ),
     "unknown_level": Rule(
         "error",
         "{column} must be one of {accepted}; {rows} none of them. Correct the cells, or map their "
         "spellings in columns.{variable}.levels.",
+        "{column} must be one of {accepted}; {rows} none of them. Correct the cells.",
+    ),
+    "unknown_origin": Rule(
+        "warning",
+        "{column} says where rows come from ({accepted}); {rows} none of these, and taken as real women. Put the "
+        "column into cohort.ignore if it means something else.",
+        "{column} says where rows come from ({accepted}); {rows} none of these, and taken as real women. Nothing "
+        "to do if they are.",
     ),
     "contradicting_levels": Rule(
         "error", '{column} must not hold "none" beside another level; {rows} like that. Correct the cells.'
@@ -271,8 +393,22 @@ _CELLS = {
     "typical_range": Rule(
         "warning", "{column} usually lies between {low} and {high}{unit}; {rows} outside. Check these cells."
     ),
+    "typical_range_most": Rule(
+        "warning",
+        "{column} usually lies between {low} and {high}{unit}; {count} of {total} rows are outside. Check the unit and "
+        "the column; where these women do differ, set columns.{variable}.typical.",
+        "{column} usually lies between {low} and {high}{unit}; {count} of {total} rows are outside. Check the unit and "
+        "the column.",
+    ),
 }
 _IDENTITY = {
+    "similar_centre": Rule(
+        "warning",
+        "{column} should be written alike for one centre; {rows} like another but for case, spaces, punctuation or "
+        "zeros, and taken as other centres. Correct the cells, or map the spellings in columns.{variable}.levels.",
+        "{column} should be written alike for one centre; {rows} like another but for case, spaces, punctuation or "
+        "zeros, and taken as other centres. Correct the cells.",
+    ),
     "no_patient_id": Rule(
         "warning",
         "{column} should name every woman; the table has no such column, and each row is taken as "
@@ -342,6 +478,16 @@ _CONSISTENCY = {
         "amenorrhea_months should not reach back before the age of {menarche} years; {rows} doing so. "
         "Check both cells.",
     ),
+    "dose_without_cells": Rule(
+        "error",
+        "dose_cells must be empty or 0 where cell_source is none; {rows} otherwise, so she had cells or had none. "
+        'Correct the cells, or say columns.cell_source.missing = ["None"] where that word means "not recorded".',
+        "dose_cells must be empty or 0 where cell_source is none; {rows} otherwise. Correct the cells, and leave "
+        "cell_source empty where it was not recorded.",
+    ),
+    "cells_without_route": Rule(
+        "warning", "route should not be none where cell_source is given; {rows} otherwise. Check both cells."
+    ),
     "route_without_cells": Rule(
         "warning", "route should be none where cell_source is none; {rows} otherwise. Check both cells."
     ),
@@ -404,4 +550,5 @@ def row_message(code: str, variable: str, /, **facts: object) -> str:
 
 
 def _message(rule: Rule, variable: str, facts: dict[str, object]) -> str:
-    return rule.text.format(**{"column": variable, "variable": variable} | facts)
+    text = rule.in_file if facts.get("from_bundle") and rule.in_file else rule.text
+    return text.format(**{"column": variable, "variable": variable} | facts)

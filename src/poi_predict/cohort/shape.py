@@ -12,7 +12,7 @@ from poi_predict.cohort.codebook import read_codebook
 from poi_predict.cohort.findings import TABLE, Finding
 from poi_predict.cohort.other_rows import NOT_WOMEN
 from poi_predict.cohort.rules import column_finding, row_findings
-from poi_predict.cohort.spelling import header_key, split_header
+from poi_predict.cohort.spelling import header_key, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,10 +75,10 @@ def count_known(row: Sequence[str], settings: ReadingSettings) -> int:
     >>> count_known(("Patient ID", "Age (y)", "AMH [pmol/L]", "36"), ReadingSettings())
     3
     """
-    known = _known_names() | {header_key(mapping.column) for mapping in settings.columns}
+    known = _known_names() | {header_key(mapping.column) for mapping in settings.columns if mapping.column}
     found = set()
     for cell in row:
-        keys = [header_key(cell), *(header_key(name) for name, _, marked in split_header(cell) if marked)]
+        keys = [header_key(cell), *(header_key(reading.name) for reading in read_header(cell) if not reading.unmarked)]
         found |= set(keys[:1] if keys[0] in known else [key for key in keys if key in known][:1])
     return len(found - {""})
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from typing import NamedTuple
 
-__all__ = ["header_key", "level_key", "plain_text", "shown_header", "split_header", "unit_key"]
+__all__ = ["HeaderReading", "header_key", "level_key", "plain_text", "read_header", "shown_header", "unit_key"]
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT_RUN = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
 _SPACES = re.compile(r"\s+")
 _OTHER_DIGITS = re.compile(r"[^\D0-9]")
 _OTHER_SCRIPTS = str.maketrans("٫٬،؛؟٪−", ".’,;?%-")  # Arabic marks of decimals, thousands and sentences; the minus
-_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_NO_MEANING = re.compile(r"[\s_.,:;'’\"“”()\[\]{}/\\|&?!·•‐‑–—-]+")  # not "<", "%", "√", "∆", "*": they say more
 _PER_VOLUME = re.compile(r"(?:per|[.·*]?)(ml|dl|l)(?:\^?-1)$|per(ml|dl|l|kg)$")
 _UNITS_OF_ACTIVITY = re.compile(r"^([mu]?)ui(/)")  # "mUI/mL" of Romance languages is mIU/mL
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,](?:0{1,2}|0{4,})")  # "1.000" may be a thousand
@@ -51,12 +52,14 @@ def plain_text(text: str) -> str:
 
 
 def header_key(text: str) -> str:
-    r"""Return what identifies a column name: its letters and digits.
+    r"""Return what identifies a column name: its letters, digits, and the signs that say something.
 
     >>> header_key(" Months since\nlast menses ") == header_key("months_since_last_menses")
     True
+    >>> header_key("AMH <"), header_key("√FSH")
+    ('amh<', '√fsh')
     """
-    return _NOT_ALPHANUMERIC.sub("", plain_text(text))
+    return unicodedata.normalize("NFKC", _NO_MEANING.sub("", plain_text(text)))
 
 
 def unit_key(text: str) -> str:
@@ -97,28 +100,38 @@ def level_key(text: str) -> str:
     return _SEPARATORS.sub("", _SPACES.sub(" ", opened).rstrip(".,;: ")) or plain
 
 
-def split_header(header: str) -> list[tuple[str, str, bool]]:
-    """Return the ways to read a column name as a name and a unit, the surest first.
+class HeaderReading(NamedTuple):
+    """A way to read a column name: a name, and remarks beside it; `marked` ones stand in brackets or after a comma."""
 
-    Each is `(name, unit, marked)`; `marked` says that brackets or a comma set the unit apart.
+    name: str
+    marked: tuple[str, ...]
+    unmarked: tuple[str, ...]
 
-    >>> split_header("FSH (mIU/mL)")[0]
-    ('FSH', 'mIU/mL', True)
-    >>> split_header("E2, pg/mL")[0]
-    ('E2', 'pg/mL', True)
-    >>> ("amh", "ng/ml", False) in split_header("amh_ng_ml")
+
+def read_header(header: str) -> list[HeaderReading]:
+    """Return the ways to read a column name as a name with remarks, the surest first.
+
+    >>> read_header("FSH (mIU/mL)")[0]
+    HeaderReading(name='FSH', marked=('mIU/mL',), unmarked=())
+    >>> read_header("E2, pg/mL (6 months)")[1]
+    HeaderReading(name='E2', marked=('6 months', 'pg/mL'), unmarked=())
+    >>> HeaderReading("amh", (), ("ng ml",)) in read_header("amh_ng_ml")
+    True
+    >>> HeaderReading("FSH", (), ("basal",)) in read_header("basal FSH")
     True
     """
     tidy = _SPACES.sub(" ", html.unescape(header)).strip()
     bare = _SPACES.sub(" ", _BRACKETS.sub(" ", tidy)).strip()
-    splits = [(bare, found.group(1).strip(), True) for found in reversed(list(_BRACKETS.finditer(tidy)))]
-    name, _, unit = bare.rpartition(",")
-    if name.strip() and unit.strip():
-        splits.append((name.strip(), unit.strip(), True))
+    marked = tuple(found.group(1).strip() for found in _BRACKETS.finditer(tidy))
+    readings = [HeaderReading(bare, marked, ())]
+    name, _, last = re.sub("[，、]", ",", bare).rpartition(",")
+    if name.strip() and last.strip():
+        readings.append(HeaderReading(name.strip(), (*marked, last.strip()), ()))
     words = [word for word in re.split(r"[\s_]+", bare) if word]
     for i in range(len(words) - 1, 0, -1):
-        splits += [(" ".join(words[:i]), between.join(words[i:]), False) for between in (" ", "/")]
-    return splits
+        readings.append(HeaderReading(" ".join(words[:i]), marked, (" ".join(words[i:]),)))
+        readings.append(HeaderReading(" ".join(words[i:]), marked, (" ".join(words[:i]),)))
+    return readings
 
 
 def shown_header(header: str) -> str:

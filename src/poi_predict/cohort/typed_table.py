@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.cohort.codebook import Codebook
-from poi_predict.cohort.columns import read_column
+from poi_predict.cohort.columns import cells_of, read_column
 from poi_predict.cohort.plausibility import shown_range
 from poi_predict.cohort.rules import Breach
 
@@ -49,7 +49,7 @@ def read_columns(
     for plan in plans:
         if plan.variable.kind != "id":
             known = None if facts is None else facts.get(plan.variable.name)
-            typed = read_column(cells(plan.position), plan, settings, known)
+            typed = read_column(cells_of(plan, cells, settings), plan, settings, known)
             columns |= typed.columns
             breaches += typed.breaches
     return columns, breaches
@@ -88,7 +88,7 @@ def enforce_contract(data: pd.DataFrame, plans: Sequence[ColumnPlan], find_breac
     breaches = []
     for (name, rule), broken in find_breaches(data[columns], codebook).items():
         plan = by_name[name]
-        facts = {"column": plan.shown, "accepted": ", ".join(plan.variable.levels)}
+        facts = {"column": plan.shown, "accepted": ", ".join(plan.variable.levels), "from_bundle": plan.from_bundle}
         breaches.append(Breach(name, rule, broken, facts | shown_range(plan.variable.hard, plan.variable.unit)))
         data.loc[broken, name] = np.nan
         if plan.variable.censorable:

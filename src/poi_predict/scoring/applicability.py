@@ -12,7 +12,7 @@ from poi_predict.scoring.distance import WomenCloud
 from poi_predict.scoring.protocols import find_unseen_protocols, list_protocol_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["FLAG_SEPARATOR", "compute_flags", "is_applicability", "list_applicability_flags"]
+__all__ = ["FLAG_SEPARATOR", "add_assumed_limits", "compute_flags", "is_applicability", "list_applicability_flags"]
 
 FLAG_SEPARATOR = ";"
 FLAGS_AT_ONCE = 40
@@ -73,6 +73,34 @@ def compute_flags(inputs: pd.DataFrame, contract: Contract, derived: pd.DataFram
     while some := list(islice(raised, FLAGS_AT_ONCE)):
         codes, texts = _join(codes, texts, some)
     return np.array(texts, dtype=object)[codes]
+
+
+def add_assumed_limits(flags: NDArray[np.object_], assumed: Mapping[str, Mask]) -> NDArray[np.object_]:
+    """Flag the rows that say "not detected" without a limit, so that one had to be assumed.
+
+    Parameters
+    ----------
+    flags : array of str, shape (n_rows,)
+        From `compute_flags`.
+    assumed : mapping of str to array of bool
+        Rows by variable.
+
+    Examples
+    --------
+    >>> flags = np.array(["missing:fsh", ""], dtype=object)
+    >>> add_assumed_limits(flags, {"amh": np.array([True, False])}).tolist()
+    ['missing:fsh;limit_assumed:amh', '']
+    """
+    for name, rows in assumed.items():
+        flag = f"limit_assumed:{name}"
+        flags = np.array(
+            [
+                FLAG_SEPARATOR.join(filter(None, (text, flag))) if row else text
+                for text, row in zip(flags, rows, strict=True)
+            ],
+            dtype=object,
+        )
+    return flags
 
 
 def list_applicability_flags() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from poi_predict.cohort import Codebook
 from poi_predict.cohort.streaming import read_block
-from poi_predict.scoring.applicability import compute_flags
+from poi_predict.scoring.applicability import add_assumed_limits, compute_flags
 from poi_predict.scoring.conforming import conform
 from poi_predict.scoring.drift import tally_block
 from poi_predict.scoring.output import TABLE, BlockResult, encode_rejected, encode_scores
@@ -126,6 +126,7 @@ def score_block(job: ScoringJob, block: BlockPlan) -> BlockResult:
     inputs = conform(kept, bundle.contract)
     reckoned = reckon(bundle, inputs, reasons=job.reasons > 0)
     flags = compute_flags(inputs, bundle.contract, reckoned.derived)
+    flags = add_assumed_limits(flags, {name: rows[usable] for name, rows in read.assumed.items()})
     name = job.plan.tables[read.table].name
     columns = _lay_out(_identify(kept, job), reckoned, flags, job.schema, name)
     scores, n_neutralised = encode_scores(columns, job.suffix)

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from poi_predict.cohort import reading_as_dict
 from poi_predict.features import CENTRE_CODE, input_columns
+from poi_predict.privacy import LEAST
 from poi_predict.scoring.contract import SYNTHETIC, Contract, Provenance
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from poi_predict.cohort import Codebook, Fingerprint, InclusionRule, ReadingSettings
@@ -32,6 +34,7 @@ __all__ = [
     "add_women",
     "build_contract",
     "build_provenance",
+    "compute_usual_limits",
 ]
 
 PACKAGES = ("poi-predict", "scikit-learn", "pandas", "numpy", "scipy", "firthmodels", "skops")
@@ -82,6 +85,38 @@ def build_contract(
         synthetic=synthetic,
         brands=(SYNTHETIC,) if synthetic else (),
     )
+
+
+def compute_usual_limits(data: pd.DataFrame, names: Iterable[str], least: int = LEAST) -> dict[str, float]:
+    """Return the detection limit that most women below it had, by variable; one of too few women is left out.
+
+    A woman to be scored whose AMH is "not detected" without a limit is read at this one, and flagged.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Rows of training, with `patient_id`.
+    names : iterable of str
+        Variables that can be below a limit.
+    least : int
+        Women that must share a limit before it is told.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> data = pd.DataFrame({"amh": [0.02] * 5 + [0.1, 0.3], "amh__below": [True] * 6 + [False]})
+    >>> data["patient_id"] = list("abcdefg")
+    >>> compute_usual_limits(data, ["amh"]), compute_usual_limits(data[3:], ["amh"])
+    ({'amh': 0.02}, {})
+    """
+    usual = {}
+    for name in names:
+        if f"{name}__below" in data:
+            below = data.loc[data[f"{name}__below"].astype(bool)]
+            women = below.groupby(name)["patient_id"].nunique()
+            if len(women) and int(women.max()) >= least:
+                usual[name] = float(str(women.idxmax()))
+    return usual
 
 
 def add_centre(contract: Contract, pipeline: Pipeline) -> Contract:

@@ -65,12 +65,15 @@ class Block:
         What makes rows unusable.
     table : int
         Position of the table in the cohort.
+    assumed : dict of str to array of bool
+        Rows whose detection limit is not their own but the smallest of the column or the usual one, by variable.
     """
 
     data: pd.DataFrame = field(repr=False)
     row_number: np.ndarray = field(repr=False)
     faults: list[RowFault] = field(repr=False)
     table: int
+    assumed: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def usable(self) -> np.ndarray:
@@ -173,7 +176,8 @@ def check_cells(
         for breach in breaches
         if breach.is_error and breach.rows.any()
     ]
-    return Block(data, row_number, faults, 0)
+    assumed = {b.variable: b.rows for b in breaches if b.rule == "borrowed_limit" and b.rows.any()}
+    return Block(data, row_number, faults, 0, assumed)
 
 
 def _message(breach: Breach) -> str:
@@ -212,4 +216,4 @@ def _cells(table: TablePlan, block: BlockPlan, settings: ReadingSettings) -> Blo
     if zlib.crc32(content) != block.checksum or size != table.layout.n_bytes:
         raise changed(table.name)
     kinds = kinds_of(table.columns, settings, table.layout.spelt)
-    return parse_text_block(content, table.layout, kinds or {0: "text"}, missing_spellings(settings.missing))
+    return parse_text_block(content, table.layout, kinds or {0: "text"}, missing_spellings(map(str, settings.missing)))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from poi_predict.cohort.bombs import refuse_packed_parquet
-from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.columns import cells_of, lab_column
 from poi_predict.cohort.identity import LongIds, count_long_ids
 from poi_predict.cohort.lab_clues import LabClues
 from poi_predict.cohort.shape import check_header
@@ -84,6 +84,8 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
 def _numbers(file: Any, plans: Iterable[ColumnPlan]) -> Iterator[int]:
     """Yield the columns that are read as numbers: not those with whole numbers that float64 would round."""
     for plan in plans:
+        if plan.group:
+            continue
         kind = _value_type(file.schema_arrow.field(plan.position).type)
         if pa.types.is_floating(kind):
             yield plan.position
@@ -124,16 +126,21 @@ class _Survey:
     def look(self, path: Path, file: Any, group: int) -> None:
         """Look at a row group slice by slice."""
         origin, layout = self.columns.origin, self.layout
-        written = [plan for plan in self.columns.numeric if plan.position not in layout.numbers]
+        written = [
+            plan
+            for plan in self.columns.numeric
+            if plan.is_composed or plan.position not in layout.numbers or plan.variable.unit == "months"
+        ]
         named = [plan for plan in self.columns.plans if plan.variable.kind == "id"]
-        wanted = {plan.position for plan in (*written, *named, *([] if origin is None else [origin]))}
+        wanted = {at for plan in (*written, *named, *([] if origin is None else [origin])) for at in plan.positions}
         wanted |= label_columns(layout.headers)
         checksum = row_group_checksum(path, file, group)
         source = RowGroup(path, group, layout.names(wanted), layout.n_slice, checksum)
         for start, table in slices_of(file, source):
             cells = _cells_of(table, wanted, source, start, layout)
             for plan in written:
-                clues = lab_column(plan, self.terms.settings).examine(cells.columns[plan.position]).clues()
+                own = cells_of(plan, cells.columns.__getitem__, self.terms.settings)
+                clues = lab_column(plan, self.terms.settings).examine(own).clues()
                 self.clues[plan.variable.name] = self.clues[plan.variable.name].joined(clues)
             if origin is not None:
                 self.n_synthetic += count_synthetic(cells.columns[origin.position], origin, self.terms.settings)
@@ -187,7 +194,7 @@ def read_parquet_block(plan: TablePlan, block: BlockPlan, layout: ParquetLayout)
     CohortError
         If the row group is not the one that was surveyed.
     """
-    wanted = {column.position for column in plan.columns} or {0}
+    wanted = {at for column in plan.columns for at in column.positions} or {0}
     source = RowGroup(plan.path, block.group, layout.names(wanted), layout.n_slice, block.checksum)
     return _cells_of(take_slice(source, block.start), wanted, source, block.start, layout)
 

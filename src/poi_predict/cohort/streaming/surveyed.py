@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from poi_predict.cohort.columns import column_missing
 from poi_predict.cohort.findings import TABLE, Findings
 from poi_predict.cohort.headers import plan_columns
 from poi_predict.cohort.identity import synthetic_rows
 from poi_predict.cohort.level_values import parse_levels
-from poi_predict.cohort.missing import missing_spellings
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.streaming.plans import BlockSize, TablePlan
 from poi_predict.errors import CohortError
@@ -130,7 +130,7 @@ def conclude(
 
 def count_synthetic(cells: pd.Series | SpeltCells, plan: ColumnPlan, settings: ReadingSettings) -> int:
     """Return how many rows say that they are SYNTHETIC."""
-    missing = missing_spellings(settings.missing)
+    missing = column_missing(plan, settings)
     levels = parse_levels(cells, plan.variable, spellings=plan.mapping.levels, missing=missing)
     return int(np.count_nonzero(synthetic_rows(levels.values)))
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from poi_predict.cohort.cell_marks import is_suspect
 from poi_predict.cohort.columns import lab_column
-from poi_predict.cohort.lab_values import numeric_missing
+from poi_predict.cohort.missing import missing_spellings, numeric_missing
 from poi_predict.cohort.streaming.cells import BlockCells, cells_of_arrow, holds, joined
 from poi_predict.cohort.table_text import cells_of_records
 
@@ -74,9 +74,12 @@ def kinds_of(columns: Iterable[ColumnPlan], settings: ReadingSettings, spelt: fr
     """
     kinds: dict[int, CellKind] = {}
     for plan in columns:
-        plain = plan.variable.is_numeric and lab_column(plan, settings).decimal != ","
+        lab = lab_column(plan, settings)
+        own = len(lab.missing) > len(missing_spellings(map(str, settings.missing)))  # its numbers are the block's too
+        plain = plan.variable.is_numeric and lab.decimal != "," and not plan.is_composed and not own
         number = plain and plan.position not in spelt
         kinds[plan.position] = "number" if number else "text" if plan.variable.kind == "id" else "spelt"
+        kinds |= dict.fromkeys(plan.companions, "spelt")
     return kinds
 
 

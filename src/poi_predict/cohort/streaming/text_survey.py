@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.columns import cells_of, lab_column
 from poi_predict.cohort.identity import LongIds, count_long_ids
 from poi_predict.cohort.lab_clues import LabClues
 from poi_predict.cohort.missing import missing_spellings
@@ -158,7 +158,7 @@ class _Looker:
         nameless = [i for i, header in enumerate(self.headers) if not header.strip()]
         kinds: dict[int, CellKind] = dict.fromkeys((*nameless, *label_columns(self.headers)), "text")
         kinds |= kinds_of(wanted, self.settings, spelt)
-        cells = parse_text_block(content, self.layout, kinds, missing_spellings(self.settings.missing))
+        cells = parse_text_block(content, self.layout, kinds, missing_spellings(map(str, self.settings.missing)))
         if not rows_are_plain(cells, self.headers, lambda: self._everything(content)):
             raise UnfitText
         ids = [texts_of(cells.columns[plan.position]) for plan in named]
@@ -173,21 +173,21 @@ class _Looker:
             ),
             used=frozenset(i for i in nameless if holds(texts_of(cells.columns[i])).any()),
             clues={
-                plan.variable.name: self._clues(plan, cells.columns[plan.position]) for plan in self.columns.numeric
+                plan.variable.name: self._clues(plan, cells_of(plan, cells.columns.__getitem__, self.settings))
+                for plan in self.columns.numeric
             },
             gaps=Gaps.of(cells),
             long_ids=LongIds().joined([count_long_ids(texts) for texts in ids]),
         )
 
     def _everything(self, content: bytes) -> tuple[list[pd.Series], np.ndarray]:
-        missing = missing_spellings(self.settings.missing)
+        missing = missing_spellings(map(str, self.settings.missing))
         cells = parse_text_block(content, self.layout, dict.fromkeys(range(self.layout.width), "text"), missing)
         return [series_of(texts_of(cells.columns[i])) for i in range(self.layout.width)], cells.position + 1
 
     def _clues(self, plan: ColumnPlan, column: pd.Series | SpeltCells) -> LabClues:
-        if isinstance(column, pd.Series):
-            return LabClues(points=None)  # plain numbers, never seen as text
-        return lab_column(plan, self.settings).examine(column).clues()
+        clues = lab_column(plan, self.settings).examine(column).clues()
+        return replace(clues, points=None) if isinstance(column, pd.Series) else clues  # never seen as text
 
     def all_clues(self, file: BinaryIO, start: int, looks: list[_Look]) -> dict[str, LabClues]:
         """Join what the blocks show; look again where the points of plain numbers turn out to matter."""
@@ -207,6 +207,6 @@ class _Looker:
 
     def _points(self, content: bytes, plan: ColumnPlan) -> LabClues:
         cells = parse_text_block(
-            content, self.layout, {plan.position: "spelt"}, missing_spellings(self.settings.missing)
+            content, self.layout, {plan.position: "spelt"}, missing_spellings(map(str, self.settings.missing))
         )
         return lab_column(plan, self.settings).examine(cells.columns[plan.position]).clues()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from poi_predict.cohort.columns import lab_column
+from poi_predict.cohort.columns import cells_of, lab_column
 from poi_predict.cohort.identity import LongIds, count_long_ids
 from poi_predict.cohort.shape import check_shape
 from poi_predict.cohort.streaming.cells import BlockCells
@@ -78,7 +78,8 @@ def survey_whole(path: Path, terms: Terms) -> Surveyed:
         n_synthetic = count_synthetic(table.columns[columns.origin.position], columns.origin, terms.settings)
     for column in columns.numeric:
         lab = lab_column(column, terms.settings)
-        facts[column.variable.name] = lab.examine(table.columns[column.position]).clues().settle(lab.decimal)
+        cells = cells_of(column, table.columns.__getitem__, terms.settings)
+        facts[column.variable.name] = lab.examine(cells).clues().settle(lab.decimal)
     named = next(
         (table.cells(plan.position, as_shown=True) for plan in columns.plans if plan.variable.kind == "id"), None
     )
@@ -99,8 +100,9 @@ def read_whole_block(plan: TablePlan, block: BlockPlan, settings: ReadingSetting
     table = _LAST.get(plan, settings)
     rows = slice(block.start, block.stop)
     columns = {
-        column.position: table.cells(column.position, as_shown=reads_as_shown(column)).iloc[rows].reset_index(drop=True)
+        at: table.cells(at, as_shown=reads_as_shown(column)).iloc[rows].reset_index(drop=True)
         for column in plan.columns
+        for at in column.positions
     }
     position = table.row_number[rows] - block.first_row
     n_records = int(position[-1]) + 1 if len(position) else 0
