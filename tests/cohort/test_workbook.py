@@ -146,6 +146,34 @@ def test_the_first_sheet_in_sight_with_women_is_read_and_named(
         assert read(path, sheet="old").data["fsh"].tolist() == [33] * 4
 
 
+def test_a_list_of_the_columns_is_no_cohort(tmp_path: Path) -> None:
+    made = book()
+    add_sheet(made, "Codebook", [HEADER])
+    assert read(save(tmp_path, made)).n_rows == 4
+
+
+def test_women_in_hidden_sheets_alone_are_said(tmp_path: Path) -> None:
+    made = book()
+    made.worksheets[0].sheet_state = "hidden"
+    made.create_sheet("empty")
+    with pytest.raises(CohortError, match=r"sheets in sight are empty, and others are hidden"):
+        read_cohort(save(tmp_path, made), CODEBOOK, ReadingSettings())
+
+
+def test_a_name_merged_into_the_rows_below_is_no_cell_of_theirs(tmp_path: Path) -> None:
+    path = save(tmp_path, book(lambda sheet: sheet.merge_cells("A1:A2")))
+    assert check(path)["empty_patient_id"] == (1,)
+
+
+def test_a_name_merged_over_both_rows_of_a_header_is_the_column_s(tmp_path: Path) -> None:
+    def group(sheet: Worksheet) -> None:
+        sheet["A1"], sheet["C1"] = "patient_id", "Hormones"
+        sheet.merge_cells("A1:A2")
+
+    cohort = read(save(tmp_path, book(group, above=1)), header_row=2)
+    assert cohort.patient_id.tolist() == ["P001", "P002", "P003", "P004"]
+
+
 def test_a_chart_sheet_is_none(tmp_path: Path) -> None:
     made = book()
     chart = BarChart()
@@ -158,7 +186,9 @@ def test_women_in_several_sheets_are_not_lost(tmp_path: Path) -> None:
     made = book()
     add_sheet(made, "Izmir", OLD, 1)
     path = save(tmp_path, made)
-    with pytest.raises(CohortError, match=r'2 sheets have the same columns \("Sheet", "Izmir"\).*cohort\.sheet'):
+    with pytest.raises(
+        CohortError, match=r'2 sheets have the same columns, or nearly \("Sheet", "Izmir"\).*cohort\.sheet'
+    ):
         read_cohort(path, CODEBOOK, ReadingSettings())
     assert read(path, sheet="Izmir").data["fsh"].tolist() == [33] * 4
     assert read(path, sheet=0).data["fsh"].tolist() == [40, 51, 62, 73]

@@ -34,7 +34,7 @@ __all__ = [
 
 _FOLDS = r"[^ -%'-~]"  # what `plain_text` may fold beyond case and spaces: an ampersand, and all but printable ASCII
 _NAMELESS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "<na>"})
-_ROUNDED = r"^\s*\d(?:[.,]\d{1,9})?[eE]\+\d{1,3}\s*$"  # as a spreadsheet shows a number too long for its cell
+_ROUNDED = r"^\s*\d(?:[.,]\d{1,9}[eE]\+?|[eE]\+)\d{1,3}\s*$"  # as a spreadsheet shows a number too long for its cell
 _LONG, _TRUNCATED = r"^\d{16,}$", r"^\d{15}0+$"  # a spreadsheet keeps fifteen digits
 _DATE = r"^(?:\d{4}-\d\d-\d\d(?:T[\d:.]+)?|\d{1,2}[-.](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*)$"
 _MOST_YEARS_APART = 15.0  # between two courses of one woman

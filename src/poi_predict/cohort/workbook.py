@@ -48,6 +48,7 @@ _AGGREGATES = re.compile(
     re.IGNORECASE,
 )
 _FEWEST_KNOWN = 2  # column names of ours that make a sheet the cohort's
+_ALIKE = 0.8  # of the column names of the narrower of two sheets
 _LARGEST_FILL = 1_000_000  # cells of one merged area
 
 Row = dict[int, Any]  # cells by column, from 0
@@ -111,6 +112,7 @@ class _Grid:
     """The cells of a sheet that hold anything, and what is known of them beside their values."""
 
     rows: list[tuple[int, Row]] = field(default_factory=list)  # row of the sheet from 1, cells
+    above: dict[int, Row] = field(default_factory=dict)  # rows above the declared one of the header
     unstored: set[tuple[int, int]] = field(default_factory=set)  # formulas without a result
     aggregates: set[int] = field(default_factory=set)  # rows with a formula over cells of its own column
     shown: dict[tuple[int, int], str] = field(default_factory=dict)  # what a number format makes of a number
@@ -208,10 +210,15 @@ def _choose_sheet(book: Any, settings: ReadingSettings) -> tuple[Any, list[Findi
             "cohort.sheet."
         )
     tops = {sheet.title: _top_of(book, sheet) for sheet in in_sight}
-    known = {title: max((count_known(row, settings) for row in top), default=0) for title, top in tops.items()}
+    known = {title: max((count_known(row, settings) for row in top[:-1]), default=0) for title, top in tops.items()}
     ours = [sheet for sheet in in_sight if known[sheet.title] >= _FEWEST_KNOWN]
     filled = [sheet for sheet in in_sight if tops[sheet.title]]
     chosen = (ours or filled or in_sight)[0]
+    if not filled and len(in_sight) < len(sheets):
+        raise CohortError(
+            "A workbook must have its women in sight; the sheets in sight are empty, and others are hidden. Show the "
+            "sheet, or name it in cohort.sheet."
+        )
     if len(sheets) == 1:
         return chosen, []
     _refuse_split_cohorts(chosen, ours, {title: _header_in(top, settings) for title, top in tops.items()})
@@ -223,12 +230,17 @@ def _choose_sheet(book: Any, settings: ReadingSettings) -> tuple[Any, list[Findi
 
 def _refuse_split_cohorts(chosen: Any, ours: Sequence[Any], headers: dict[str, tuple[str, ...]]) -> None:
     """Refuse to leave out women who stand in a sheet of their own."""
-    alike = [sheet for sheet in ours if headers[sheet.title] == headers[chosen.title]]
+    own = set(headers[chosen.title])
+    alike = [
+        sheet
+        for sheet in ours
+        if len(own & set(headers[sheet.title])) >= _ALIKE * min(len(own), len(headers[sheet.title]))
+    ]
     if len(alike) > 1:
         shown = ", ".join(f'"{shown_header(sheet.title)}"' for sheet in alike[:10])
         raise CohortError(
-            f"A workbook must hold its women in one sheet; {len(alike)} sheets have the same columns ({shown}). Put "
-            "their rows into one sheet, save each as a file, or name one in cohort.sheet."
+            f"A workbook must hold its women in one sheet; {len(alike)} sheets have the same columns, or nearly "
+            f"({shown}). Put their rows into one sheet, save each as a file, or name one in cohort.sheet."
         )
 
 
@@ -258,6 +270,8 @@ def _read_grid(book: Any, sheet: Any, settings: ReadingSettings) -> _Grid:
         parser = _open_parser(book, sheet, source, grid)
         for number, cells in parser.parse():
             row = {cell["column"] - 1: cell["value"] for cell in cells if cell["value"] is not None}
+            if number < first:
+                grid.above[number] = row
             marked = any((number, cell["column"] - 1) in grid.unstored for cell in cells) if grid.unstored else False
             if number >= first and (marked or any(not isinstance(v, str) or v.strip() for v in row.values())):
                 if not grid.rows:
@@ -339,11 +353,11 @@ def _fill_merged(grid: _Grid, header_row: int) -> tuple[int, set[tuple[int, int]
         area = [number for number in rows if first_row <= number <= last_row]
         if len(area) * (last - first + 1) > _LARGEST_FILL:
             raise CohortError("A merged area must not span a million cells; one does. Unmerge it.")
-        above = rows.get(first_row, {}).get(first)
+        above = rows.get(first_row, grid.above.get(first_row, {})).get(first)
         for number in area:
             if last > first and number > header_row and _holds(above):
                 across |= {(number, i) for i in range(first, last + 1)}
-            elif _holds(above) and (number > first_row or number == header_row):
+            elif _holds(above) and (number == header_row or header_row < first_row < number):
                 for i in range(first, last + 1):
                     n_filled += number > header_row and i not in rows[number]
                     rows[number].setdefault(i, above)
