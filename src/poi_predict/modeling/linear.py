@@ -176,8 +176,8 @@ class PlainLogistic(LinearClassifier):
     grows.
 
     The posterior is the usual one of large samples: the estimate, and the inverse of the information there. With fewer
-    than ten women a coefficient it held as little as 87 % of true probabilities, so then nothing is said of how sure the
-    estimate is (``benchmarks/individual_intervals.py``).
+    than ten women a coefficient it held as little as 87 % of true probabilities, so then nothing is said of how sure
+    the estimate is (``benchmarks/individual_intervals.py``).
 
     Attributes
     ----------
