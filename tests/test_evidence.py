@@ -122,9 +122,21 @@ def own_cohort(folder: Path, n: int, events: int, signal: float, **columns: obje
 
 
 def test_a_strong_signal_is_shown(tmp_path: Path) -> None:
-    assessment = develop(own_study(tmp_path, permutations=99), own_cohort(tmp_path, 150, 50, 1.2), n_jobs=1).assessment
+    assessment = develop(own_study(tmp_path, permutations=99), own_cohort(tmp_path, 150, 50, 0.9), n_jobs=1).assessment
     assert assessment.details["skill"] == "shown"
     assert assessment.champion == "ridge"
+
+
+def test_a_predictor_that_is_the_outcome_by_another_name_makes_no_champion(tmp_path: Path) -> None:
+    cohort = own_cohort(tmp_path, 150, 50, 4.0)
+    study = own_study(tmp_path, permutations=99)
+    found = develop(study, cohort, n_jobs=1).assessment
+    assert found.details["skill"] == "shown"
+    assert found.details["leakage"]["to_review"] == ["x"]
+    assert found.champion is None
+    assert any("A person has to look at x" in warning for warning in found.warnings)
+    looked = dataclasses.replace(study, features=dataclasses.replace(study.features, reviewed=("x",)))
+    assert develop(looked, cohort, n_jobs=1).assessment.champion == "ridge"
 
 
 def test_eight_events_give_the_prevalence_and_nothing_else(tmp_path: Path) -> None:

@@ -145,6 +145,12 @@ class TrainingRun:
             alias = self.tracked.alias
             lines.append(
                 f"  Recorded in MLflow: model {self.tracked.model_name} version {self.tracked.version}, "
-                + (f"alias {alias}." if alias else "no alias, since no skill was shown.")
+                + (f"alias {alias}." if alias else f"no alias, since {self._why_no_alias()}.")
             )
         return lines
+
+    def _why_no_alias(self) -> str:
+        details = self.training.assessment.details
+        if details.get("skill") == "shown" and (details.get("leakage") or {}).get("to_review"):
+            return "a person has to look at a predictor first"
+        return "no skill was shown"

@@ -106,11 +106,12 @@ class Study:
 
     @property
     def suspect_predictors(self) -> dict[str, list[str]]:
-        """Predictors that could not be known, or that define the outcome; reading a study leaves none."""
+        """Predictors that could not be known, that define the outcome (reading leaves none), or that were reviewed."""
         named = self.features.predictors
         return {
             "known_after_treatment": [name for name in named if _is_post_treatment(self.codebook[name])],
             "defining_outcome": [name for name in named if name in self.endpoint.defining_variables],
+            "reviewed": list(self.features.reviewed),
         }
 
     def as_settings(self) -> dict[str, Any]:

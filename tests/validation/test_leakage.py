@@ -134,13 +134,24 @@ def clean_evidence(table, **changes):
         "n_duplicates_across_folds": 0,
         "known_after_treatment": [],
         "defining_outcome": [],
+        "alone": {"age": 0.62, "fsh": 0.68},
+        "c_model": 0.74,
     }
     return LeakageEvidence(**(found | changes))
 
 
 def test_clean_development_leaves_no_question_open(table):
     ledger = build_leakage_ledger(clean_evidence(table))
-    assert [question.answer for question in ledger.questions] == ["no", "no", "no", "yes", "no", "no", "not applicable"]
+    assert [question.answer for question in ledger.questions] == [
+        "no",
+        "no",
+        "no",
+        "yes",
+        "no",
+        "no",
+        "not applicable",
+        "no",
+    ]
     assert ledger.open_questions == ()
     plain = json.loads(json.dumps(ledger.as_dict(), allow_nan=False))
     assert all(set(question) == {"question", "answer", "finding", "counted"} for question in plain["questions"])
@@ -151,6 +162,8 @@ def test_clean_development_leaves_no_question_open(table):
     [
         ({"known_after_treatment": ["fsh_after"]}, [0], "1 predictor: fsh_after"),
         ({"defining_outcome": ["a", "b"]}, [1], "2 predictors: a, b"),
+        ({"alone": {"mature_eggs": 0.97, "age": 0.6}, "c_model": 0.98}, [7], "mature_eggs alone: c 0.97"),
+        ({"alone": {"afc": 0.83}, "c_model": 0.84}, [7], 'predictors.reviewed = ["afc"]'),
         ({"refits": [RefitCount("scaling", 1, 15), RefitCount("model", 15, 15)]}, [3, 4], "scaling was fitted 1 time"),
         ({"refits": [RefitCount("scaling", 30, 15), RefitCount("model", 14, 15)]}, [3], "model was fitted 14 times"),
     ],
@@ -188,3 +201,10 @@ def test_impossible_counts_are_refused():
     with pytest.raises(ValueError, match="patient must be given"):
         count_split_overlap([], None)
     assert isinstance(make_bootstrap(Y, None, n_resamples=1, seed=1), BootstrapPlan)
+
+
+def test_a_predictor_that_a_person_has_looked_at_is_no_longer_asked_about(table):
+    found = clean_evidence(table, alone={"afc": 0.93, "age": 0.6}, c_model=0.94, reviewed=["afc"])
+    assert found.to_review == ()
+    question = build_leakage_ledger(found).questions[7]
+    assert (question.answer, "a person has looked at afc" in question.finding) == ("no", True)

@@ -26,6 +26,8 @@ class FeatureSettings:
     early_amenorrhea_months : tuple of float
         "Early" is a time since the last menses below each of these, in months. Most natural recovery falls
         within a year, and live birth is likelier below four years.
+    reviewed : tuple of str
+        Predictors that rank suspiciously well alone, and that a person has found to be known before treatment.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class FeatureSettings:
     rare_level_below: int = 8
     prespecified: tuple[str, ...] = ()
     early_amenorrhea_months: tuple[float, ...] = (12.0, 48.0)
+    reviewed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.predictors:
@@ -63,6 +66,11 @@ class FeatureSettings:
                     f'predictors.prespecified must name variables of predictors.use, each once; "{name}" breaks '
                     "this. Correct the list."
                 )
+        if left := set(self.reviewed) - set(self.predictors):
+            raise StudyError(
+                f'predictors.reviewed must name variables of predictors.use; "{min(left)}" is not one. '
+                "Correct the list."
+            )
         if self.rare_level_below < 1:
             raise StudyError(
                 f"predictors.rare_level_below must be at least 1; it is {self.rare_level_below}. "

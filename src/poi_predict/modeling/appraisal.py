@@ -15,6 +15,8 @@ from poi_predict.validation import (
     build_leakage_ledger,
     compute_affordable_parameters,
     compute_brier_632_plus,
+    compute_c_statistic,
+    compute_c_statistic_within_folds,
     compute_calibration_errors,
     compute_decision_curve,
     compute_expected_mape,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["appraise", "describe_sample_size", "make_groupings"]
 
 CUT_POINTS: dict[str, tuple[float, ...]] = {"age": (30.0, 35.0), "amenorrhea_months": (12.0, 48.0)}
+CENTRE = "centre"
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 13))
 """Chances from which one might treat, at which the decision curve is drawn."""
 SHARE_OF_LARGEST_R2 = 0.15
@@ -218,8 +221,49 @@ def _leakage(development: Development, suspects: Mapping[str, Any]) -> dict[str,
         n_duplicates_across_folds=duplicates.count_across_folds(plan.folds) if plan.folds.is_possible else None,
         known_after_treatment=suspects["known_after_treatment"],
         defining_outcome=suspects["defining_outcome"],
+        alone=_rank_alone(data),
+        c_model=_c_of_primary(development),
+        reviewed=suspects.get("reviewed", ()),
     )
-    return build_leakage_ledger(evidence).as_dict()
+    return build_leakage_ledger(evidence).as_dict() | {"to_review": list(evidence.to_review)}
+
+
+def _c_of_primary(development: Development) -> float | None:
+    p, data = _out_of_fold(development), development.data
+    if p is None:
+        return None
+    folds = development.plan.folds.fold
+    return compute_c_statistic_within_folds(data.y_true, p, folds, data.weight, data.patient).estimate
+
+
+def _rank_alone(data: TrainingData) -> dict[str, float]:
+    """c-statistic of every clinical variable by itself: numbers in their better direction, words by held-out rates."""
+    alone = {}
+    for name in data.X.columns:
+        if "__" in str(name) or name == CENTRE:
+            continue
+        column = data.X[name]
+        if column.dtype.kind in "fiub":
+            values = column.astype(float)
+            p = values.fillna(values.median()).rank(pct=True).to_numpy()
+        else:
+            p = _held_out_rates(column, data)
+        if np.isnan(p).any():
+            continue
+        c = compute_c_statistic(data.y_true, p, data.weight).estimate
+        if c is not None:
+            alone[str(name)] = max(c, 1.0 - c) if column.dtype.kind in "fiub" else max(c, 0.5)
+    return alone
+
+
+def _held_out_rates(column: pd.Series[Any], data: TrainingData) -> NDArray[np.float64]:
+    """Rate of the outcome among the other women of her level; the overall rate counts as one of them."""
+    level = column.fillna("not known").astype(str)
+    codes = np.unique(level.to_numpy(dtype=str), return_inverse=True)[1]
+    y = data.y_true.astype(np.float64)
+    events, n = np.bincount(codes, y)[codes] - y, np.bincount(codes)[codes] - 1
+    rates: NDArray[np.float64] = (events + y.mean()) / (n + 1)
+    return rates
 
 
 def _as_numbers(X: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

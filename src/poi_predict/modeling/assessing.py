@@ -33,7 +33,14 @@ CORRECTED_METRICS = ("c_statistic", "brier", "log_loss", "calibration_in_the_lar
 CORRECTED_SUFFIX = "_optimism_corrected"
 BOUNDS = {"c_statistic": (0.0, 1.0), "brier": (0.0, 1.0)}
 FEW_EVENTS = 20
-CHAMPION_RULE = "the primary model is champion where its skill is shown against shuffled outcomes"
+CHAMPION_RULE = (
+    "the primary model is champion where its skill is shown against shuffled outcomes, and no predictor that ranks "
+    "suspiciously well alone waits for a person to look at it"
+)
+UNREVIEWED = (
+    "A person has to look at {names}: alone it ranks as well as the whole model, or above c 0.9. The model is not "
+    "champion until it is declared in predictors.reviewed."
+)
 
 
 def assess_development(
@@ -70,6 +77,7 @@ def assess_development(
             apparent |= {key: apparent[key.removesuffix(CORRECTED_SUFFIX)] for key in corrected}
         candidates.append(CandidateAssessment(name, metrics, apparent))
     reduction = _log_loss_reduction(development)
+    to_review = ((details or {}).get("leakage") or {}).get("to_review") or ()
     return Assessment(
         study=study,
         n=len(data.y_true),
@@ -77,8 +85,8 @@ def assess_development(
         events=int(data.y_true.sum()),
         candidates=tuple(candidates),
         primary=primary,
-        champion=primary if development.null.skill == "shown" else None,
-        warnings=_warnings(development),
+        champion=primary if development.null.skill == "shown" and not to_review else None,
+        warnings=_warnings(development) + ((UNREVIEWED.format(names=", ".join(to_review)),) if to_review else ()),
         synthetic=synthetic,
         details={
             "log_loss_reduction": None if reduction is None else reduction.as_dict(),

@@ -203,6 +203,7 @@ def _holding(assessment: Plain) -> Iterator[tuple[str, Any]]:
 
 
 def _leakage(assessment: Plain) -> Iterator[tuple[str, Any]]:
+    yield "to_review", ", ".join((assessment.get("leakage") or {}).get("to_review") or ())
     for each in (assessment.get("leakage") or {}).get("questions", ()):
         counted, asked = each.get("counted") or {}, str(each["question"])
         parts = [part for part in counted.values() if hasattr(part, "items")]

@@ -117,6 +117,9 @@ def _skill(assessment: Mapping[str, Any]) -> str:
     if assessment.get("skill") == "not_assessed":
         note = as_sentence(str((assessment.get("skill_test") or {}).get("note") or ""))
         return f" It was not tested against chance. {note}".rstrip()
+    waits = (assessment.get("leakage") or {}).get("to_review")
+    if waits and assessment.get("skill") == "shown":
+        return f" A person has to look first whether this was known before treatment: {', '.join(waits)}."
     return "" if assessment["champion"] else " It was not shown to predict better than the overall rate."
 
 

@@ -63,6 +63,10 @@ def _known_in_time(facts: Facts) -> Checked:
         return UNKNOWN
     if facts["late_predictors"]:
         return Checked(PROBABLY_NO, f"{facts['late_predictors']} predictors are known only after treatment.")
+    if facts.get("to_review"):
+        return Checked(
+            REVIEWER, f"Alone, {facts['to_review']} ranks too well to be believed before a person has looked."
+        )
     return Checked(
         PROBABLY_YES,
         "No predictor is known only after treatment, by the codebook. When they were measured it cannot see.",

@@ -7,6 +7,7 @@ An answer is "unclear" where nothing was counted or where counts alone cannot de
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +37,10 @@ __all__ = [
 
 Answer = Literal["yes", "no", "unclear", "not applicable"]
 NOT_COUNTED = "nothing was counted"
+TOO_GOOD = 0.9
+"""c-statistic of one predictor alone above which it is more likely the outcome than a predictor of it."""
+ALMOST, LEAST_ALONE = 0.02, 0.8
+"""A predictor alone ranks as well as the whole model from so little below it, where that is at least 0.8."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,12 @@ class LeakageEvidence:
         From `DuplicateRows.count_across_folds`.
     known_after_treatment, defining_outcome : sequence of str or None
         Predictors known only after treatment, and predictors that define the outcome; both must be empty.
+    alone : mapping of str to float, or None
+        Predictor to the c-statistic of its values alone (at least 0.5: either direction).
+    c_model : float or None
+        Cross-validated c-statistic of the whole model.
+    reviewed : sequence of str
+        Predictors that a person has declared to be known in time (``predictors.reviewed``).
     """
 
     overlaps: Sequence[SplitOverlap] = ()
@@ -157,6 +168,16 @@ class LeakageEvidence:
     n_duplicates_across_folds: int | None = None
     known_after_treatment: Sequence[str] | None = None
     defining_outcome: Sequence[str] | None = None
+    alone: Mapping[str, float] | None = None
+    c_model: float | None = None
+    reviewed: Sequence[str] = ()
+
+    @property
+    def to_review(self) -> tuple[str, ...]:
+        """Predictors that rank too well alone to be believed before a person has looked, the best first."""
+        almost = math.inf if self.c_model is None else max(self.c_model - ALMOST, LEAST_ALONE)
+        found = {name: c for name, c in (self.alone or {}).items() if c > TOO_GOOD or c >= almost}
+        return tuple(sorted(set(found) - set(self.reviewed), key=lambda name: (-found[name], name)))
 
 
 @dataclass(frozen=True)
@@ -229,6 +250,7 @@ def build_leakage_ledger(evidence: LeakageEvidence) -> LeakageLedger:
     yes: imputation was fitted before the split and reused
     unclear: nothing was counted
     unclear: nothing was counted
+    unclear: nothing was counted
     """
     return LeakageLedger(
         (
@@ -239,8 +261,28 @@ def build_leakage_ledger(evidence: LeakageEvidence) -> LeakageLedger:
             _ask_preprocessing(evidence.refits),
             _ask_duplicates(evidence.duplicates),
             _ask_across_folds(evidence),
+            _ask_alone(evidence),
         )
     )
+
+
+def _ask_alone(evidence: LeakageEvidence) -> LeakageQuestion:
+    question = "Does one predictor alone rank as well as the whole model?"
+    if not evidence.alone:
+        return LeakageQuestion(question, "unclear", NOT_COUNTED)
+    best = max(sorted(evidence.alone), key=lambda name: evidence.alone[name] if evidence.alone else 0.0)
+    counted = {"best_alone": round(evidence.alone[best], 3)}
+    model = "not estimable" if evidence.c_model is None else f"{evidence.c_model:.2f}"
+    if not evidence.to_review:
+        said = f"the best alone is {best}, c {evidence.alone[best]:.2f}; the whole model {model}"
+        looked = f"; a person has looked at {', '.join(evidence.reviewed)}" if evidence.reviewed else ""
+        return LeakageQuestion(question, "no", said + looked, counted)
+    named = "; ".join(f"{name} alone: c {evidence.alone[name]:.2f}" for name in evidence.to_review)
+    finding = (
+        f"{named}; the whole model {model}. A person has to look whether this was known before treatment and is not "
+        f"the outcome by another name; if so, declare it: predictors.reviewed = {list(evidence.to_review)}"
+    )
+    return LeakageQuestion(question, "unclear", finding.replace("'", '"'), counted)
 
 
 def _ask_names(question: str, names: Sequence[str] | None) -> LeakageQuestion:
