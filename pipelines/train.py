@@ -22,7 +22,7 @@ def main() -> None:
     cohort = wanted.cohort
     if cohort is None:
         cohort = DEMO_COHORT
-        simulate(240, 7, cohort)
+        simulate(240, 7, cohort, overwrite=True)
         print(f"Made 240 SYNTHETIC women: {cohort}")
     for name in wanted.study or DEMO_STUDIES:
         with show_progress() as on_progress:

@@ -18,6 +18,14 @@ event = "menses_resumed"
 [predictors]
 use = ["age", "fsh"]
 """
+OWN = (
+    MINIMAL.replace('"fsh"', '"lead"')
+    + """
+[variables.lead]
+label = "Blood lead"
+{}
+"""
+)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -75,6 +83,18 @@ def test_a_hyphen_names_the_same_study() -> None:
         (MINIMAL + '[variables.own]\nkind = "continuous"\nhard = [1]\n', "must be two numbers"),
         (MINIMAL + '[variables.age]\nkind = "continuous"\n', "age"),
         (MINIMAL + "[inclusion]\nage = 1\n", "list of rules"),
+        (MINIMAL + '[[inclusion]]\nvariable = "aetiology"\nlevels = ["idiopatic"]\n', 'did you mean "idiopathic"'),
+        (MINIMAL + '[[inclusion]]\nvariable = "aetiology"\nmin = 1\n', "the variable holds categories"),
+        (MINIMAL + '[[inclusion]]\nvariable = "age"\nlevels = ["30"]\n', "the variable is a number"),
+        (MINIMAL + '[[inclusion]]\nvariable = "age"\nmax = 40\nunknown = "lose"\n', 'must be "keep" or "drop"'),
+        (MINIMAL.replace('"fsh"', '"n_treatments"'), "name it in predictors.planned"),
+        (MINIMAL.replace('"fsh"', '"adjuvant"'), "name it in predictors.planned"),
+        (MINIMAL + 'planned = ["adjuvant"]\n', "planned must name variables of predictors.use"),
+        (OWN.format('transform = "cube"\nhard = [0, 9]'), 'the transform "log", "sqrt" or "none"'),
+        (OWN.format('transform = "log"'), "State hard"),
+        (OWN.format('transform = "log"\nhard = [-1, 9]'), "State hard"),
+        (MINIMAL + '[cohort.visits]\ncolumn = "visit"\n', "cohort.visits must give baseline"),
+        (MINIMAL + '[cohort.visits]\ncolum = "visit"\nbaseline = "0"\n', 'did you mean "column"'),
         ("[study\n", "must be valid TOML"),
         ("", "must have a section [study]"),
     ],
@@ -107,3 +127,31 @@ def test_a_byte_order_mark_changes_nothing(tmp_path: Path, encoding: str) -> Non
     file = tmp_path / "study.toml"
     file.write_bytes(source.read_text(encoding="utf-8").encode(encoding))
     assert read_study(file).endpoint == read_study("menses_12m").endpoint
+
+
+def test_what_follows_treatment_predicts_only_where_it_was_planned(tmp_path: Path) -> None:
+    text = MINIMAL.replace('"fsh"]', '"fsh", "n_treatments"]\nplanned = ["n_treatments"]')
+    assert read_study(write(tmp_path, text)).features.planned == ("n_treatments",)
+    assert read_study("menses_12m").features.planned == ("adjuvant",)
+
+
+@pytest.mark.parametrize(("unknown", "missing"), [("keep", "include"), ("drop", "exclude")])
+def test_rows_without_the_variable_of_a_rule_are_kept_or_dropped_as_declared(tmp_path, unknown, missing) -> None:
+    rule = f'[[inclusion]]\nvariable = "aetiology"\nlevels = ["fmr1"]\nunknown = "{unknown}"\n'
+    assert read_study(write(tmp_path, MINIMAL + rule)).inclusion[0].missing == missing
+
+
+def test_own_variables_say_their_scale_and_their_role(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path, OWN.format('transform = "log"\nhard = [0, 900]')))
+    assert (study.declared, study.without_role) == (("lead",), ("lead",))
+    assert study.codebook["lead"].transform == "log"
+    told = read_study(write(tmp_path, OWN.format('role = "baseline"')))
+    assert told.without_role == ()
+    assert "transform" not in told.codebook["lead"].as_dict()
+
+
+def test_visits_are_declared_in_the_study(tmp_path: Path) -> None:
+    text = MINIMAL + '[cohort.visits]\ncolumn = "when"\nbaseline = ["t0", "start"]\n'
+    visits = read_study(write(tmp_path, text)).reading.visits
+    assert visits is not None
+    assert visits.baseline_labels == ("t0", "start")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from poi_predict import __version__
 from poi_predict.engines import count_jobs, open_engine
 from poi_predict.errors import OutputError
-from poi_predict.files import ONE_ROW_A_PATIENT, staged_file
+from poi_predict.files import ONE_ROW_A_PATIENT, check_apart, staged_file
 from poi_predict.progress import SILENT, Listener
 from poi_predict.scoring.applicability import is_applicability
 from poi_predict.scoring.batch import survey_scoring_cohort
@@ -198,6 +198,7 @@ def score(
     stored = read_portable_model(model)
     with blamed_on_the_model(stored):
         job = _plan(stored, cohort, out, options, key)
+        _check_apart(out, model, job, options)
         columns, n_rows = job.schema, job.plan.n_rows
         with ScoreOutput.open(out, _describe_run(job), columns, n_rows, Tally.merge_dicts, place) as output:
             if output.note:
@@ -299,6 +300,14 @@ def _render_page(bundle: Bundle, summary: Mapping[str, Any]) -> str:
         "day": summary["created"],
     }
     return render_drift_report(summary["drift"], {**summary, **told})
+
+
+def _check_apart(out: Path, model: str, job: ScoringJob, options: ScoringOptions) -> None:
+    """Refuse to write onto a table that is scored, the model or the key."""
+    read = [table.path for table in job.plan.tables]
+    read += [] if is_registered(model) else [Path(model)]
+    read += [options.pseudonym_key] if options.pseudonym_key is not None else []
+    check_apart([out, rejected_path(out), summary_path(out), *([options.drift] if options.drift else [])], read)
 
 
 def _check_drift_place(out: Path, options: ScoringOptions) -> None:

@@ -56,6 +56,7 @@ RowOption = Annotated[
 SyntheticOption = Annotated[
     bool, typer.Option("--allow-synthetic-model", help="Let a model made from SYNTHETIC women score real ones.")
 ]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there already.")]
 
 
 @app.command()
@@ -64,21 +65,29 @@ def simulate(
     n: Annotated[int, typer.Option("--n", min=1, max=10_000_000, help="Women.")] = 240,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes.")] = 7,
     truth: Annotated[Path | None, typer.Option("--truth", help="Also write the true probabilities, for tests.")] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Write a labelled SYNTHETIC cohort drawn from the published evidence."""
     from poi_predict.workflow import simulate as run  # noqa: PLC0415
 
-    run(n, seed, out, truth)
+    run(n, seed, out, truth, overwrite=overwrite)
     _say(f"Wrote {n} SYNTHETIC women to {out}." + (f" True probabilities: {truth}." if truth else ""))
 
 
 @app.command()
-def check(study: StudyOption, cohort: CohortOption) -> None:
+def check(
+    study: StudyOption,
+    cohort: CohortOption,
+    findings: Annotated[
+        Path | None, typer.Option("--findings", help="Row numbers of the findings, a CSV [COHORT.findings.csv].")
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
     """Validate a cohort and print every finding at once."""
     from poi_predict.study import read_study  # noqa: PLC0415
     from poi_predict.workflow import check as run  # noqa: PLC0415
 
-    checked = run(read_study(study), cohort)
+    checked = run(read_study(study), cohort, findings, overwrite=overwrite)
     for line in checked.lines():
         _say(line)
     if not checked.usable:
@@ -93,14 +102,17 @@ def train(
     jobs: JobsOption = -1,
     engine: EngineOption = None,
     track: Annotated[bool, typer.Option(help="Record the run in MLflow.")] = True,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Develop, validate, explain and record the models of a study."""
     from poi_predict.engines import open_training  # noqa: PLC0415
     from poi_predict.progress import Listener, show_progress  # noqa: PLC0415
     from poi_predict.study import read_study  # noqa: PLC0415
+    from poi_predict.workflow import check_training_place  # noqa: PLC0415
     from poi_predict.workflow import train as run  # noqa: PLC0415
 
     declared = read_study(study)
+    check_training_place(declared, cohort, out, overwrite=overwrite)
     n_jobs = _jobs(jobs) if engine is None else -1  # a cluster uses all its workers
     with show_progress() as on_progress, open_training(engine) as remark:
         if remark is not None:
@@ -117,11 +129,13 @@ def validate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the outputs.")],
     allow_synthetic_model: SyntheticOption = False,
     track: TrackOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Judge a stored model on another cohort with known outcomes, and offer it recalibrated."""
     from poi_predict.external_validation import validate as run  # noqa: PLC0415
 
-    for line in run(model, cohort, out, allow_synthetic=allow_synthetic_model, track=track).lines():
+    found = run(model, cohort, out, allow_synthetic=allow_synthetic_model, track=track, overwrite=overwrite)
+    for line in found.lines():
         _say(line)
 
 
@@ -135,7 +149,7 @@ def score(
     out: Annotated[Path, typer.Option("--out", "-o", help="Scores: .csv, .tsv, .xlsx or .parquet.")],
     reasons: Annotated[int, typer.Option("--reasons", min=0, max=50, help="Strongest variables to name a woman.")] = 0,
     allow_synthetic_model: SyntheticOption = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there already.")] = False,
+    overwrite: OverwriteOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     jobs: JobsOption = -1,
     engine: EngineOption = None,
@@ -172,6 +186,8 @@ def score(
         scored = run(model, cohort, out, options, listener=Listener(on_progress, _say))
     for line in scored.lines():
         _say(line)
+    if scored.n_rows and not scored.n_scored:
+        raise typer.Exit(EXIT_INPUT)
 
 
 @app.command()
@@ -182,11 +198,13 @@ def explain(
     out: Annotated[Path, typer.Option("--out", "-o", help="One woman's page: .html.")],
     row: RowOption = None,
     allow_synthetic_model: SyntheticOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Write one woman's page: her probability, how sure it is, and what it comes from."""
     from poi_predict.one_woman import explain_patient as run  # noqa: PLC0415
 
-    for line in run(model, cohort, patient, out, allow_synthetic=allow_synthetic_model, row=row):
+    allowed = {"allow_synthetic": allow_synthetic_model, "overwrite": overwrite}
+    for line in run(model, cohort, patient, out, row=row, **allowed):
         _say(line)
 
 
@@ -214,6 +232,7 @@ def regimens(
     everyone: Annotated[bool, typer.Option("--all", help="Compare for every woman, into a table.")] = False,
     row: RowOption = None,
     allow_synthetic_model: SyntheticOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Compare regimens for one woman, beside no cell therapy; or for a whole cohort."""
     from poi_predict.one_woman import compare_cohort, compare_patient  # noqa: PLC0415
@@ -222,10 +241,11 @@ def regimens(
         raise PoiPredictError("Name one woman by --patient, or all of them by --all; one of the two, not both.")
     if patient is None and row is not None:
         raise PoiPredictError("--row chooses among the rows of one woman; name her by --patient, or leave it out.")
+    allowed = {"allow_synthetic": allow_synthetic_model, "overwrite": overwrite}
     if patient is None:
-        lines = compare_cohort(model, cohort, out, allow_synthetic=allow_synthetic_model).lines(out)
+        lines = compare_cohort(model, cohort, out, **allowed).lines(out)
     else:
-        lines = compare_patient(model, cohort, patient, out, allow_synthetic=allow_synthetic_model, row=row)
+        lines = compare_patient(model, cohort, patient, out, row=row, **allowed)
     for line in lines:
         _say(line)
 

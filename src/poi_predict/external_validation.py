@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.errors import OutputError
-from poi_predict.files import check_folder_is_ours, open_private, staged_folder
+from poi_predict.files import check_output_folder, open_private, staged_folder
 from poi_predict.modeling import CATALOG, predict_response
 from poi_predict.report.external import (
     ExternalWomen,
@@ -130,6 +130,7 @@ def validate(
     out: Path | str,
     *,
     allow_synthetic: bool = False,
+    overwrite: bool = False,
     created: dt.date | None = None,
     track: bool | None = None,
 ) -> ExternalValidation:
@@ -142,9 +143,11 @@ def validate(
     cohort_file : Path or str
         A table with predictors and outcomes, in the words of the model's contract.
     out : Path or str
-        Folder of the outputs; an earlier validation there is replaced as a whole.
+        Folder of the outputs.
     allow_synthetic : bool
         Let a model made from synthetic women be judged on real ones.
+    overwrite : bool
+        Replace an earlier validation in the folder, as a whole.
     created : date, optional
         The date written into the outputs; today by default.
     track : bool, optional
@@ -158,7 +161,7 @@ def validate(
         they are written, the outputs are complete.
     """
     cohort_file, out = Path(cohort_file), Path(out)
-    check_folder_is_ours(out, MARKER)
+    check_output_folder(out, MARKER, [cohort_file], overwrite=overwrite)
     place = read_registered_bundle(model) if model.startswith("models:/") else Path(model)
     _check_apart(place, out)
     bundle = read_bundle(place)
@@ -234,6 +237,7 @@ def _warnings(bundle: Bundle, labelled: LabelledCohort, found: ExternalAssessmen
         )
     if labelled.n_contradicting:
         said.append(f"{labelled.n_contradicting} rows were left out because their months contradict each other.")
+    said += [finding.message for finding in labelled.analysis.findings]
     if found.fewer < FEW_EVENTS:
         said.append(
             f"{found.fewer} women are in the rarer outcome group; at least {FEW_EVENTS} are asked for to judge a model "
@@ -279,7 +283,7 @@ def _report(bundle: Bundle, validation: ExternalValidation, p: np.ndarray, day: 
         rejected=labelled.rejected_frame(),
         codebook=labelled.cohort.codebook,
         case_mix=validation.case_mix.as_dict(),
-        weights_note=_weights_note(labelled),
+        weights_note=labelled.analysis.describe_follow_up(),
     )
     content = build_external_content(
         text,
@@ -290,18 +294,6 @@ def _report(bundle: Bundle, validation: ExternalValidation, p: np.ndarray, day: 
         history=validation.history,
     )
     return render_external_report(content)
-
-
-def _weights_note(labelled: LabelledCohort) -> str:
-    analysis = labelled.analysis
-    if not analysis.n_censored:
-        return "No woman was censored before the horizon."
-    if np.allclose(analysis.weight, 1):
-        return f"{analysis.n_censored} censored rows were left out without weights, as the study asks."
-    return (
-        f"{analysis.n_censored} rows without an event were followed for less than the horizon; the women followed long "
-        "enough stand for them, by the inverse of the Kaplan–Meier probability of being followed in this cohort."
-    )
 
 
 def _json(content: Mapping[str, Any]) -> str:

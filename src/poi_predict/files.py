@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING
 from poi_predict.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = [
     "ONE_ROW_A_PATIENT",
+    "check_apart",
     "check_folder_is_ours",
+    "check_output",
+    "check_output_folder",
     "explain_unwritten",
     "make_private_folder",
     "open_private",
@@ -210,6 +213,100 @@ def check_folder_is_ours(target: Path, marker: str) -> None:
             f"An output folder must be new, empty or an earlier output; {target.name} holds other files. "
             "Name another folder."
         )
+
+
+def check_output(target: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse to write a file where something else stands; nothing is written.
+
+    Parameters
+    ----------
+    target : Path
+        The output.
+    inputs : iterable of Path
+        Files and folders that the command reads; they are never replaced, whatever else they are called.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cohort, link = Path(folder) / "clinic.csv", Path(folder) / "link.csv"
+    ...     _ = cohort.write_text("age")
+    ...     link.symlink_to(cohort)
+    ...     check_output(link, [cohort], overwrite=True)
+    Traceback (most recent call last):
+    poi_predict.errors.OutputError: An output never replaces what is read; link.csv is clinic.csv. Name another file.
+    """
+    check_apart([target], inputs)
+    if not overwrite and (target.is_symlink() or target.is_file()):
+        raise OutputError(
+            f"An existing output is not replaced unasked; {target.name} exists. Pass --overwrite, or name another file."
+        )
+
+
+def check_output_folder(target: Path, marker: str, inputs: Iterable[Path], *, overwrite: bool) -> None:
+    """Refuse to write a folder where something else stands; nothing is written.
+
+    Parameters
+    ----------
+    target : Path
+        The output folder.
+    marker : str
+        Name of a file by which a folder is known to be an earlier output of ours; others are left alone.
+    inputs : iterable of Path
+        Files and folders that the command reads: they must not lie in the folder, nor it in them.
+    overwrite : bool
+        Whether an earlier output may be replaced as a whole.
+
+    Raises
+    ------
+    OutputError
+    """
+    check_folder_is_ours(target, marker)
+    inputs = list(inputs)
+    check_apart([target], inputs)
+    for source in inputs:
+        if source.resolve().is_relative_to(target.resolve()):
+            raise OutputError(
+                f"An output never replaces what is read; {source.name} lies in {target.name}. Name another folder."
+            )
+    if not overwrite and (target / marker).exists():
+        raise OutputError(
+            f"An existing output is not replaced unasked; {target.name} holds an earlier one. Pass --overwrite, or "
+            "name another folder."
+        )
+
+
+def check_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse outputs that are an input under the same or another name (a link, another case), or lie in one.
+
+    Raises
+    ------
+    OutputError
+    """
+    inputs = list(inputs)
+    for target in outputs:
+        for source in inputs:
+            if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
+                where = f"lies in {source.name}" if target.resolve() != source.resolve() else f"is {source.name}"
+            elif _is_same_file(target, source):
+                where = f"is {source.name}"
+            else:
+                continue
+            raise OutputError(f"An output never replaces what is read; {target.name} {where}. Name another file.")
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:  # one of them is not there
+        return first.resolve() == second.resolve()
 
 
 def _partial(target: Path) -> Path:

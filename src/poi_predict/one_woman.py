@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from poi_predict.cohort import Codebook
 from poi_predict.errors import ModelError
 from poi_predict.explain import explain_predictions, explain_with_uncertainty
-from poi_predict.files import ONE_ROW_A_PATIENT, staged_file
+from poi_predict.files import ONE_ROW_A_PATIENT, check_output, staged_file
 from poi_predict.modeling import has_posterior, predict_contrast
 from poi_predict.regimen import (
     NO_THERAPY,
@@ -25,9 +25,11 @@ from poi_predict.report.regimen_content import draw_chances
 from poi_predict.report.regimen_page import build_regimen_content, render_regimen_page
 from poi_predict.scoring import check_table_suffix, conform, read_scoring_cohort, score_frame, write_whole_table
 from poi_predict.scoring.output import rejected_path
-from poi_predict.stored_models import describe_model, find_woman, list_usable_women, read_model
+from poi_predict.stored_models import describe_model, find_woman, is_registered, list_usable_women, read_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from poi_predict.regimen import OptionList, RegimenComparison, ResponseDraws, WaitingComparison
@@ -78,6 +80,7 @@ def explain_patient(
     out: Path | str,
     *,
     allow_synthetic: bool = False,
+    overwrite: bool = False,
     row: int | None = None,
 ) -> list[str]:
     """Write one woman's page: her chance, how sure it is, and what it comes from; return what to say of it.
@@ -93,14 +96,17 @@ def explain_patient(
         The page.
     allow_synthetic : bool
         Let a model made from synthetic women be asked about real ones.
+    overwrite : bool
+        Replace a page that is there already.
     row : int, optional
         Which of her rows; her last one if not given.
 
     Raises
     ------
     PoiPredictError
-        If there is no such woman, or her row cannot be scored.
+        If there is no such woman, or her row cannot be scored; if the page is there and may not be replaced.
     """
+    _check_place([out], model, cohort_file, overwrite=overwrite)
     bundle = read_model(model)
     hers = _read_woman(bundle, Path(cohort_file), patient, row, allow_synthetic=allow_synthetic)
     content = _describe_woman(bundle, hers)
@@ -119,6 +125,7 @@ def compare_patient(
     out: Path | str,
     *,
     allow_synthetic: bool = False,
+    overwrite: bool = False,
     row: int | None = None,
 ) -> list[str]:
     """Write one woman's page of regimens, and return what to say of it; parameters as for `explain_patient`.
@@ -126,8 +133,10 @@ def compare_patient(
     Raises
     ------
     PoiPredictError
-        If there is no such woman, her row cannot be scored, or the model cannot compare regimens.
+        If there is no such woman, her row cannot be scored, or the model cannot compare regimens; if the page is
+        there and may not be replaced.
     """
+    _check_place([out], model, cohort_file, overwrite=overwrite)
     bundle = read_model(model)
     hers = _read_woman(bundle, Path(cohort_file), patient, row, allow_synthetic=allow_synthetic)
     settings, options, support, draws = _open_comparison(bundle)
@@ -155,7 +164,7 @@ def compare_patient(
 
 
 def compare_cohort(
-    model: str, cohort_file: Path | str, out: Path | str, *, allow_synthetic: bool = False
+    model: str, cohort_file: Path | str, out: Path | str, *, allow_synthetic: bool = False, overwrite: bool = False
 ) -> ComparedCohort:
     """Compare the regimens of every woman of a cohort, and write them to a table, one row a woman and option.
 
@@ -168,6 +177,7 @@ def compare_cohort(
     """
     out = Path(out)
     check_table_suffix(out)
+    _check_place([out, rejected_path(out)], model, cohort_file, overwrite=overwrite)
     bundle = read_model(model)
     cohort = read_scoring_cohort(bundle, Path(cohort_file), allow_synthetic=allow_synthetic)
     women, breaches = list_usable_women(cohort)
@@ -183,6 +193,12 @@ def compare_cohort(
     return ComparedCohort(
         comparison, excluded, cohort.n_rows, rejected if len(breaches) else None, bundle.contract.brands
     )
+
+
+def _check_place(outs: Sequence[Path | str], model: str, cohort_file: Path | str, *, overwrite: bool) -> None:
+    read = [Path(cohort_file), *([] if is_registered(model) else [Path(model)])]
+    for out in outs:
+        check_output(Path(out), read, overwrite=overwrite)
 
 
 @dataclass(frozen=True)

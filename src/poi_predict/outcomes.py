@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import pandas as pd
-
-    from poi_predict.cohort import AnalysisSet, Cohort, Findings
+    from poi_predict.cohort import AnalysisSet, Cohort
     from poi_predict.explain import Explanation
     from poi_predict.modeling import Checkpoint, Development
     from poi_predict.regimen import RegimenSettings, Support
@@ -21,60 +19,10 @@ if TYPE_CHECKING:
     from poi_predict.tracking import TrackedRun
     from poi_predict.validation import Assessment, Ladder
 
-__all__ = ["MARKER", "Checked", "Training", "TrainingRun", "describe_budget"]
+__all__ = ["MARKER", "Training", "TrainingRun", "describe_budget"]
 
 MARKER = "assessment.json"
 OUTPUTS = ("report.html", MARKER, "guidelines.html", "predictions.parquet", "explanations.parquet", "bundle/")
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a check of a cohort found.
-
-    Attributes
-    ----------
-    findings : Findings
-    attrition : DataFrame or None
-        Where the table is usable: from its rows to those that would be analysed.
-    problem : str or None
-        Why a usable table still cannot answer the study's question.
-    findings_file : Path or None
-        Where the row numbers are; None where they could not be written.
-    notes : tuple of str
-        What a training with these settings could not say, however good the table.
-    """
-
-    findings: Findings
-    attrition: pd.DataFrame | None
-    problem: str | None
-    findings_file: Path | None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def usable(self) -> bool:
-        """Whether the study could be trained on the cohort."""
-        return not self.findings.errors and self.problem is None
-
-    def lines(self) -> list[str]:
-        """Say everything at once, by column and count."""
-        lines = [f"{found.severity}: {found.message}" for found in self.findings]
-        if self.problem:
-            lines.append(f"error: {self.problem}")
-        if self.attrition is not None:
-            last = self.attrition.iloc[-1]
-            lines.append(
-                f"To be analysed: {last.remaining_rows} rows, {last.remaining_patients} women, "
-                f"{last.remaining_events} events."
-            )
-        lines += [f"note: {note}" for note in self.notes]
-        n_errors = len(self.findings.errors) + (self.problem is not None)
-        verdict = "The cohort can be used" if self.usable else "The cohort cannot be used"
-        lines.append(f"{verdict}: {n_errors} errors, {len(self.findings.warnings)} warnings.")
-        if self.findings_file is None:
-            lines.append("Row numbers could not be written beside the cohort: its folder cannot be written.")
-        elif len(self.findings):
-            lines.append(f"Row numbers are in {self.findings_file} (no patient's value is).")
-        return lines
 
 
 def describe_budget(size: Mapping[str, Any], ladder: Ladder, declared: str) -> list[str]:

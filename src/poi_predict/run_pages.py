@@ -157,6 +157,7 @@ def _study_facts(training: Training, content: ReportContent) -> dict[str, Any]:
         "seed": study.validation.seed,
         "censoring": study.endpoint.censoring if study.endpoint.horizon_months is not None else None,
         "n_censored": analysis.n_censored,
+        "n_unfollowed": analysis.n_unfollowed,
         "primary_label": CATALOG[assessment.primary].label,
         "candidates": ", ".join(CATALOG[c.name].label for c in assessment.candidates if c.name != assessment.primary),
         "verdict": content.verdict,

@@ -22,6 +22,7 @@ from poi_predict.cohort import (
     InclusionRule,
     ReadingSettings,
     Variable,
+    VisitSettings,
     read_codebook,
 )
 from poi_predict.declaration import build_settings, read_range, read_table, read_tables, refuse_unknown
@@ -47,6 +48,12 @@ NO_EVIDENCE = (
     'does not. Add a section [evidence] with outcome = "menses" or "pregnancy", or leave the candidate out.'
 )
 ALWAYS_USED = ("patient_id", "centre", "data_origin")
+UNKNOWN = {"keep": "include", "drop": "exclude"}
+# Immortal time: who did not respond is treated again, so how often she was treated tells that she did not respond.
+FOLLOWS_TREATMENT = {
+    "n_treatments": "counts treatments after it, which women without a response are offered",
+    "adjuvant": "often holds what was added after it, such as ovarian stimulation or hormones",
+}
 VARIABLE_ROLES = ("baseline", "protocol", "outcome", "centre")
 KNOWN_AT = {"baseline": "baseline", "protocol": "treatment", "outcome": "follow_up", "centre": "baseline"}
 
@@ -63,6 +70,10 @@ class Study:
         The field's variables and those the study adds.
     sha256 : str
         Hash of the declaration's text.
+    declared : tuple of str
+        Variables that the study adds to the codebook.
+    without_role : tuple of str
+        Those of its predictors for which it states no role, so that they are taken as known before treatment.
     """
 
     name: str
@@ -81,6 +92,8 @@ class Study:
     tracking: TrackingSettings
     sha256: str
     privacy: PrivacySettings
+    declared: tuple[str, ...] = ()
+    without_role: tuple[str, ...] = ()
 
     @property
     def endpoint_label(self) -> str:
@@ -208,10 +221,10 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
     features = build_settings(FeatureSettings, predictors, "predictors", renamed={"predictors": "use"})
     endpoint = build_settings(EndpointSettings, read_table(raw, "endpoint"), "endpoint")
     inclusion = tuple(
-        build_settings(InclusionRule, rule, f"inclusion {number}")
+        build_settings(InclusionRule, _inclusion(rule, number), f"inclusion {number}")
         for number, rule in enumerate(read_tables(raw, "inclusion"), start=1)
     )
-    reading = build_settings(ReadingSettings, read_table(raw, "cohort"), "cohort")
+    reading = _reading(read_table(raw, "cohort"), read_table(raw, "columns"), codebook)
     tracking = {"experiment": name} | read_table(raw, "tracking")
     study = Study(
         name=name,
@@ -219,7 +232,7 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
         question=str(about.get("question", "")),
         population=str(about.get("population", "")),
         codebook=codebook,
-        reading=replace(reading, columns=_columns(read_table(raw, "columns"), codebook)),
+        reading=reading,
         endpoint=endpoint,
         inclusion=inclusion,
         features=features,
@@ -230,6 +243,8 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
         tracking=build_settings(TrackingSettings, tracking, "tracking"),
         sha256=sha256,
         privacy=build_settings(PrivacySettings, read_table(raw, "privacy"), "privacy"),
+        declared=tuple(read_table(raw, "variables")),
+        without_role=_without_role(read_table(raw, "variables"), features),
     )
     if features.rare_level_below < study.privacy.least:
         raise StudyError(
@@ -237,9 +252,43 @@ def _build_study(raw: dict[str, Any], file: str, sha256: str) -> Study:
             f"({study.privacy.least}): a coefficient of fewer women would tell of each of them. Raise it."
         )
     _check_variables(study)
+    _check_inclusion(study)
     if study.models.needs_evidence and study.evidence is None:
         raise StudyError(NO_EVIDENCE)
     return study
+
+
+def _without_role(raw: Mapping[str, Any], features: FeatureSettings) -> tuple[str, ...]:
+    return tuple(name for name, entry in raw.items() if "role" not in entry and name in features.predictors)
+
+
+def _inclusion(raw: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Read ``unknown``, the plainer name of what becomes of rows without the rule's variable."""
+    rule = dict(raw)
+    if "unknown" not in rule:
+        return rule
+    unknown = rule.pop("unknown")
+    if unknown not in UNKNOWN or "missing" in rule:
+        raise StudyError(
+            f'inclusion {number}.unknown must be "keep" or "drop", without missing beside it. Choose one of them.'
+        )
+    return rule | {"missing": UNKNOWN[unknown]}
+
+
+def _check_inclusion(study: Study) -> None:
+    """Refuse rules that do not fit their variable: limits of a category, levels that it does not have."""
+    for rule in study.inclusion:
+        variable, where = study.codebook[rule.variable], f"The inclusion rule on {rule.variable}"
+        if rule.is_range and not variable.is_numeric:
+            raise StudyError(f"{where} sets limits; the variable holds categories. Name levels instead.")
+        if rule.levels and variable.is_numeric:
+            raise StudyError(f"{where} names levels; the variable is a number. Set min or max instead.")
+        for level in rule.levels:
+            if variable.levels and level not in variable.levels:
+                raise StudyError(
+                    f'{where} must name levels of the variable; "{level}" is none{suggest(level, variable.levels)}. '
+                    f"Use {', '.join(variable.levels)}."
+                )
 
 
 def _known_names(features: FeatureSettings, codebook: Codebook) -> tuple[str, ...]:
@@ -266,14 +315,26 @@ def _check_variables(study: Study) -> None:
         for name in names:
             if name not in study.codebook:
                 raise StudyError(_unknown_variable(study, place, name))
+    for name in study.features.planned:
+        if name not in study.features.predictors:
+            raise StudyError(f'predictors.planned must name variables of predictors.use; "{name}" is none. Remove it.')
     for name in study.features.predictors:
-        if name in study.endpoint.defining_variables:
-            raise StudyError(f'A predictor must not define the outcome; "{name}" does. Remove it.')
-        variable = study.codebook[name]
-        if _is_post_treatment(variable):
-            raise StudyError(_known_too_late(name))
-        if variable.role in ("id", "provenance"):
-            raise StudyError(f'A predictor must describe the woman or the protocol; "{name}" does not. Remove it.')
+        _check_predictor(study, name)
+
+
+def _check_predictor(study: Study, name: str) -> None:
+    if name in study.endpoint.defining_variables:
+        raise StudyError(f'A predictor must not define the outcome; "{name}" does. Remove it.')
+    variable = study.codebook[name]
+    if _is_post_treatment(variable):
+        raise StudyError(_known_too_late(name))
+    if name in FOLLOWS_TREATMENT and name not in study.features.planned:
+        raise StudyError(
+            f'A predictor must be known before the first treatment; "{name}" {FOLLOWS_TREATMENT[name]}. Remove it '
+            "from predictors.use, or, if the column holds what was planned, name it in predictors.planned."
+        )
+    if variable.role in ("id", "provenance"):
+        raise StudyError(f'A predictor must describe the woman or the protocol; "{name}" does not. Remove it.')
 
 
 def _is_post_treatment(variable: Variable) -> bool:
@@ -298,6 +359,14 @@ def _unknown_variable(study: Study, place: str, name: str) -> str:
         f'{place} must name variables of the codebook or of [variables]; "{name}" is neither'
         f"{suggest(name, study.codebook)}. Correct the name, or declare it in [variables]."
     )
+
+
+def _reading(raw: Mapping[str, Any], columns: Mapping[str, Any], codebook: Codebook) -> ReadingSettings:
+    settings = build_settings(ReadingSettings, {name: raw[name] for name in raw if name != "visits"}, "cohort")
+    settings = replace(settings, columns=_columns(columns, codebook))
+    if "visits" not in raw:
+        return settings
+    return replace(settings, visits=build_settings(VisitSettings, read_table(raw, "visits"), "cohort.visits"))
 
 
 def _columns(raw: Mapping[str, Any], codebook: Codebook) -> tuple[ColumnMapping, ...]:
@@ -334,7 +403,7 @@ def _with_own_limits(codebook: Codebook, columns: Iterable[ColumnMapping]) -> Co
 
 
 def _variables(raw: Mapping[str, Any]) -> tuple[Variable, ...]:
-    allowed = ("label", "kind", "role", "unit", "hard", "typical", "levels", "direction", "known_at")
+    allowed = ("label", "kind", "role", "unit", "hard", "typical", "levels", "direction", "known_at", "transform")
     variables = []
     for name, entry in raw.items():
         where = f"variables.{name}"
@@ -358,6 +427,7 @@ def _variables(raw: Mapping[str, Any]) -> tuple[Variable, ...]:
                 typical=read_range(entry.get("typical"), f"{where}.typical"),
                 levels=_levels(entry.get("levels", {}), where),
                 direction=int(entry.get("direction", 0)),
+                transform=entry.get("transform"),
             )
         )
     return tuple(variables)

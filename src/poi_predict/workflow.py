@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 from dataclasses import asdict, replace
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poi_predict.checking import Checked, describe_reading, find_skewed, write_findings
 from poi_predict.cohort import (
     Cohort,
     Findings,
     SyntheticSettings,
     build_analysis_set,
     check_cohort,
+    check_predictors,
     make_synthetic_cohort,
     read_cohort,
     write_synthetic_cohort,
@@ -24,7 +27,7 @@ from poi_predict.cohort import (
 from poi_predict.errors import OutputError, PoiPredictError
 from poi_predict.explain import explain_predictions
 from poi_predict.features import input_columns
-from poi_predict.files import check_folder_is_ours, open_private, staged_file, staged_folder
+from poi_predict.files import check_output, check_output_folder, open_private, staged_folder
 from poi_predict.modeling import (
     EVIDENCE,
     Checkpoint,
@@ -39,7 +42,7 @@ from poi_predict.modeling import (
     make_groupings,
     plan_development,
 )
-from poi_predict.outcomes import MARKER, Checked, Training, TrainingRun, describe_budget
+from poi_predict.outcomes import MARKER, Training, TrainingRun, describe_budget
 from poi_predict.progress import SILENT, Listener
 from poi_predict.regimen import CrossFitSettings, TreatedCohort, count_arms, describe_regimens, prepare_comparison
 from poi_predict.run_pages import build_run_pages
@@ -55,7 +58,7 @@ from poi_predict.scoring import (
 from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.drift import summarise_training
 from poi_predict.scoring.packing import add_outcome_terms, add_women, compute_usual_limits
-from poi_predict.scoring.writing import write_parquet, write_table
+from poi_predict.scoring.writing import write_parquet
 from poi_predict.tracking import Dataset, track_training
 from poi_predict.validation import describe_untestable
 
@@ -67,45 +70,75 @@ if TYPE_CHECKING:
     from poi_predict.scoring import Contract, Provenance
     from poi_predict.study import Study
 
-__all__ = ["check", "develop", "simulate", "train"]
+__all__ = ["check", "check_training_place", "develop", "simulate", "train"]
 
 
-def simulate(n: int, seed: int, out: Path | str, truth: Path | str | None = None) -> None:
-    """Write a synthetic cohort, and if asked for the true probabilities."""
+def simulate(n: int, seed: int, out: Path | str, truth: Path | str | None = None, *, overwrite: bool = False) -> None:
+    """Write a synthetic cohort, and if asked for the true probabilities.
+
+    Raises
+    ------
+    OutputError
+        If a file is there already, unless it may be replaced; if both have one name.
+    """
     out = Path(out)
+    check_output(out, [], overwrite=overwrite)
+    if truth is not None:
+        check_output(Path(truth), [], overwrite=overwrite)
+        if Path(truth).resolve() == out.resolve():
+            raise OutputError(f"Every output must have a name of its own; {out.name} is named twice. Rename one.")
     out.parent.mkdir(parents=True, exist_ok=True)
     cohort = make_synthetic_cohort(SyntheticSettings(n=n), np.random.default_rng(seed))
     write_synthetic_cohort(cohort, out, None if truth is None else Path(truth))
 
 
-def check(study: Study, cohort_file: Path | str) -> Checked:
-    """Validate a cohort for a study, and write the row numbers of the findings beside it."""
+def check(
+    study: Study, cohort_file: Path | str, findings_file: Path | None = None, *, overwrite: bool = False
+) -> Checked:
+    """Validate a cohort for a study, and write the row numbers of the findings.
+
+    Parameters
+    ----------
+    study : Study
+    cohort_file : Path or str
+        The clinic's table.
+    findings_file : Path, optional
+        Where the row numbers go, if any finding concerns rows; by default beside the cohort, which costs them, not the
+        check, where that cannot be written.
+    overwrite : bool
+        Replace a file that is not an earlier one of ours.
+
+    Raises
+    ------
+    OutputError
+        If `findings_file` is named and cannot, or must not, be written.
+    """
     cohort_file = Path(cohort_file)
     found = check_cohort(
         cohort_file, study.codebook, study.reading, required=study.required_variables, used=study.used_variables
     )
-    findings = found if isinstance(found, Findings) else found.findings
-    attrition, problem = None, None
-    notes: tuple[str, ...] = ()
-    if isinstance(found, Cohort) and not findings.errors:
+    if isinstance(found, Findings):
+        return Checked(found, None, None)
+    findings, attrition, problem = found.findings, None, None
+    notes = describe_reading(study, found)
+    if not findings.errors:
         try:
             analysis = build_analysis_set(found, study.inclusion, study.endpoint)
             attrition = analysis.attrition
-            notes = describe_untestable(study.validation, analysis.y_true, analysis.centre, analysis.patient)
+            findings = Findings.of([*findings, *analysis.findings, *find_skewed(study, analysis)])
+            untestable = describe_untestable(study.validation, analysis.y_true, analysis.centre, analysis.patient)
+            notes += [f"note: {note}" for note in untestable]
+            check_predictors(analysis, study.features.predictors)
         except PoiPredictError as error:
             problem = str(error)
-    return Checked(findings, attrition, problem, _write_findings(findings, cohort_file), notes)
-
-
-def _write_findings(findings: Findings, cohort_file: Path) -> Path | None:
-    """Write the row numbers beside the cohort; a folder that cannot be written costs them, not the check."""
-    beside = cohort_file.with_name(cohort_file.name + ".findings.csv")
+    written, unwritten = None, ""
     try:
-        with staged_file(beside, private=True) as partial:
-            write_table(findings.rows_frame(), partial, ".csv")
-    except OutputError:
-        return None
-    return beside
+        written = write_findings(findings, cohort_file, findings_file, overwrite=overwrite)
+    except OutputError as error:
+        if findings_file is not None:
+            raise
+        unwritten = f"{error} Name a file by --findings."
+    return Checked(findings, attrition, problem, written, tuple(notes), unwritten)
 
 
 def develop(
@@ -139,6 +172,9 @@ def develop(
         cohort_file, study.codebook, study.reading, required=study.required_variables, used=study.used_variables
     )
     analysis = build_analysis_set(cohort, study.inclusion, study.endpoint)
+    check_predictors(analysis, study.features.predictors)
+    for finding in (*analysis.findings, *find_skewed(study, analysis)):
+        listener.say(f"Warning: {finding.message}")
     columns = [name for name in input_columns(study.codebook, study.features.predictors) if name in analysis.data]
     if study.models.needs_evidence and analysis.centre is not None:
         columns.append("centre")
@@ -150,8 +186,7 @@ def develop(
         listener.say(line)
     checkpoint = Checkpoint()
     if checkpoint_beside is not None:
-        facts = {"data": cohort.fingerprint.sha256, "study": study.sha256, **study.as_settings()}
-        checkpoint = Checkpoint.beside(checkpoint_beside, facts)
+        checkpoint = _checkpoint(study, cohort_file, checkpoint_beside)
         if checkpoint.n_finished:
             listener.say(f"Going on where an interrupted run stopped: {checkpoint.n_finished} resamples are finished.")
     development = develop_candidates(plan, data, n_jobs, listener.on_progress, checkpoint)
@@ -179,6 +214,15 @@ def develop(
     return Training(study, cohort, analysis, development, assessment, explanation, checkpoint, comparable)
 
 
+def _checkpoint(study: Study, cohort_file: Path, folder: Path) -> Checkpoint:
+    """Return the checkpoint of a training; there is none of a cohort that cannot be read."""
+    try:
+        digest = hashlib.sha256(cohort_file.read_bytes()).hexdigest()
+    except OSError:
+        return Checkpoint()
+    return Checkpoint.beside(folder, {"data": digest, "study": study.sha256, **study.as_settings()})
+
+
 def _prepare_comparison(study: Study, development: Development) -> tuple[RegimenSettings, Support] | None:
     arms = None
     if development.plan.primary == EVIDENCE and study.evidence is not None:
@@ -188,6 +232,27 @@ def _prepare_comparison(study: Study, development: Development) -> tuple[Regimen
         development.primary, data.X, study.codebook, study.regimens, patient=data.patient, arms=arms,
         least=study.privacy.least,
     )  # fmt: skip
+
+
+def check_training_place(
+    study: Study, cohort_file: Path | str, out: Path | str | None = None, *, overwrite: bool = False
+) -> None:
+    """Refuse a folder in which a training must not be written; nothing is written.
+
+    The same training that was interrupted, in the resampling or while it was recorded, needs no leave to go on.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds anything else, or an earlier training that may not be replaced, or the cohort itself.
+    """
+    folder, cohort_file = _training_folder(study, out), Path(cohort_file)
+    goes_on = _checkpoint(study, cohort_file, folder).n_finished > 0
+    check_output_folder(folder, MARKER, [cohort_file], overwrite=overwrite or goes_on)
+
+
+def _training_folder(study: Study, out: Path | str | None) -> Path:
+    return Path(out) if out is not None else Path("models") / study.name
 
 
 def train(
@@ -208,7 +273,8 @@ def train(
     cohort_file : Path or str
         The clinic's table.
     out : Path or str, optional
-        Folder of the outputs; ``models/<study>`` by default. An earlier output is replaced as a whole.
+        Folder of the outputs; ``models/<study>`` by default. An earlier training there is replaced as a whole:
+        `check_training_place` says beforehand whether there is one.
     n_jobs, listener
         As in `develop`. An interrupted training goes on where it stopped when it is called again.
     track : bool
@@ -219,11 +285,10 @@ def train(
     Raises
     ------
     PoiPredictError
-        If the input is at fault; nothing half-written is left.
+        If the input is at fault, or the folder holds something else; nothing half-written is left.
     """
-    folder = Path(out) if out is not None else Path("models") / study.name
-    cohort_file = Path(cohort_file)
-    check_folder_is_ours(folder, MARKER)
+    folder, cohort_file = _training_folder(study, out), Path(cohort_file)
+    check_output_folder(folder, MARKER, [cohort_file], overwrite=True)
     training = develop(
         study,
         cohort_file,

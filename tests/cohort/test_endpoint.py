@@ -11,6 +11,7 @@ from poi_predict.cohort.endpoint import (
     build_endpoint,
     classify_outcome,
     compute_censoring_survival,
+    count_representatives,
 )
 from poi_predict.errors import CohortError, StudyError
 
@@ -31,20 +32,98 @@ def women(rows: list[tuple[float, float, float]]) -> pd.DataFrame:
         (1, 13, 20, "no_event"),
         (1, NAN, 10, "event"),
         (1, NAN, 12, "event"),
-        (1, NAN, 20, "unknown"),
-        (1, NAN, NAN, "unknown"),
+        (1, NAN, 20, "undated"),
+        (1, NAN, NAN, "undated"),
         (0, NAN, 12, "no_event"),
         (0, NAN, 24, "no_event"),
         (0, NAN, 11.9, "censored"),
-        (0, NAN, NAN, "unknown"),
+        (0, NAN, NAN, "unfollowed"),
         (0, 8, 8, "censored"),
         (NAN, NAN, 24, "unknown"),
         (1, 8, 6, "inconsistent"),
         (1, -1, 6, "inconsistent"),
+        (0, NAN, 365 / 30.4375, "no_event"),
+        (0, NAN, 52 * 7 / 30.4375, "no_event"),
+        (0, NAN, 11.99, "no_event"),
+        (0, NAN, 360 / 30.4375, "censored"),
+        (1, 366 / 30.4375, 20, "event"),
+        (1, 12.1, 20, "no_event"),
+        (1, NAN, 366 / 30.4375, "event"),
+        (1, 12, 365 / 30.4375, "event"),
+        (1, 12, 11.8, "inconsistent"),
     ],
 )
 def test_what_is_known_at_the_horizon(event, month, follow_up, status):
     assert classify_outcome(women([(event, month, follow_up)]), MENSES).tolist() == [status]
+
+
+@pytest.mark.parametrize(
+    ("horizon", "days", "status"),
+    [
+        (6, 182, "no_event"),
+        (6, 183, "no_event"),
+        (6, 26 * 7, "no_event"),
+        (6, 180, "censored"),
+        (3, 13 * 7, "no_event"),
+        (3, 90, "no_event"),
+        (24, 730, "no_event"),
+        (24, 104 * 7, "no_event"),
+        (24, 720, "censored"),
+        (36, 156 * 7, "no_event"),
+        (1, 30, "no_event"),
+        (1, 28, "censored"),
+    ],
+)
+def test_a_horizon_in_days_or_weeks_is_reached(horizon, days, status):
+    settings_ = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", horizon)
+    assert classify_outcome(women([(0, NAN, days / 30.4375)]), settings_).tolist() == [status]
+
+
+def test_a_year_of_365_days_weighs_as_a_year_of_twelve_months():
+    rows = [(1, 2, 12), (0, NAN, 4), (1, 6, 12), (0, NAN, 6), (1, 9, 12), (0, NAN, 12)]
+    in_days = [(e, m, 365 / 30.4375 if f == 12 else f) for e, m, f in rows]
+    months, days = build_endpoint(women(rows), MENSES), build_endpoint(women(in_days), MENSES)
+    np.testing.assert_array_equal(days.weight, months.weight)
+    np.testing.assert_array_equal(days.y_true, months.y_true)
+
+
+def simulate_undated(seed: int, n: int, unknown: float, risk: float = 0.448) -> pd.DataFrame:
+    """Women with a known risk by 12 months, followed for 3 to 36 months; some events have no month."""
+    rng = np.random.default_rng(seed)
+    month = 12 * rng.standard_exponential(n) / -np.log1p(-risk)
+    follow_up = rng.uniform(3, 36, n)
+    happened = month <= follow_up
+    dated = happened & (rng.random(n) >= unknown)
+    rows = zip(happened.astype(float), np.where(dated, month, NAN), follow_up, strict=True)
+    return women(list(rows))
+
+
+def response(data: pd.DataFrame, chosen: EndpointSettings = MENSES) -> float:
+    endpoint = build_endpoint(data, chosen)
+    known = ~np.isnan(endpoint.y_true)
+    return float(np.average(endpoint.y_true[known], weights=endpoint.weight[known]))
+
+
+@pytest.mark.parametrize("unknown", [0.0, 0.3, 0.6])
+def test_events_of_unknown_month_leave_the_response_where_it_is(unknown):
+    assert response(simulate_undated(5, 40_000, unknown)) == pytest.approx(0.448, abs=0.012)
+
+
+def test_without_representatives_the_undated_events_are_missing():
+    dropped = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12, censoring="exclude")
+    known, unknown = (response(simulate_undated(5, 40_000, share), dropped) for share in (0.0, 0.3))
+    assert unknown < known - 0.03
+
+
+def test_dated_events_stand_for_undated_ones_by_hand():
+    # Five dated events in women followed for 24 months, two undated: each of the five stands for 1.4 women.
+    rows = [(1, m, 24) for m in (2, 4, 6, 15, 18)] + [(1, NAN, 24)] * 2 + [(1, 3, 12)] + [(0, NAN, 24)] * 4
+    data = women(rows)
+    endpoint = build_endpoint(data, MENSES)
+    raw = np.array([1.4] * 5 + [0, 0] + [1] * 5)
+    np.testing.assert_allclose(endpoint.weight, raw / raw[raw > 0].mean())
+    assert count_representatives(data, MENSES, endpoint.status) == (5, 2)
+    assert count_representatives(data.iloc[1:], MENSES, endpoint.status[1:]) == (0, 2)  # four are too few
 
 
 def test_weights_of_a_hand_computed_example():

@@ -8,7 +8,7 @@ import pytest
 
 from poi_predict.cohort.codebook import read_codebook
 from poi_predict.cohort.endpoint import EndpointSettings
-from poi_predict.cohort.population import InclusionRule, build_analysis_set
+from poi_predict.cohort.population import InclusionRule, build_analysis_set, check_predictors
 from poi_predict.errors import CohortError, StudyError
 
 MENSES = EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12)
@@ -38,7 +38,13 @@ def cohort(**changes) -> SimpleNamespace:
             "follow_up_months": [12.0, 14.0, 12.0, 12.0, 6.0, 24.0, 13.0, 24.0],
         }
     ).assign(**changes)
-    return SimpleNamespace(codebook=read_codebook(), data=data)
+    return SimpleNamespace(codebook=read_codebook(), data=data, row_number=np.arange(1, len(data) + 1))
+
+
+def some_rows(positions: list[int]) -> SimpleNamespace:
+    whole = cohort()
+    data = whole.data.iloc[positions].reset_index(drop=True)
+    return SimpleNamespace(codebook=whole.codebook, data=data, row_number=whole.row_number[positions])
 
 
 TWO_RESPONDERS = {"patient_id": ["007", "7", "a", "b", "c", "d", "e", "f"]}
@@ -124,14 +130,14 @@ def test_rules_that_do_not_fit_are_refused():
 
 
 def test_one_class_only_is_one_clear_sentence():
-    few = SimpleNamespace(codebook=read_codebook(), data=cohort().data.iloc[[1, 5, 6]].reset_index(drop=True))
+    few = some_rows([1, 5, 6])
     with pytest.raises(CohortError, match="0 with and 3 without are left") as raised:
         build_analysis_set(few, [], MENSES)
     assert "\n" not in str(raised.value)
 
 
 def test_two_courses_of_one_woman_are_one_woman_with_the_event():
-    only_her = SimpleNamespace(codebook=read_codebook(), data=cohort().data.iloc[[0, 1, 2, 5]].reset_index(drop=True))
+    only_her = some_rows([0, 1, 2, 5])
     with pytest.raises(CohortError, match="1 with and 2 without"):
         build_analysis_set(only_her, [], MENSES)
 
@@ -156,3 +162,64 @@ def test_no_identifier_appears_in_what_may_be_shown():
     analysis = build_analysis_set(cohort(**TWO_RESPONDERS), [InclusionRule("age", max=40)], MENSES)
     shown = analysis.attrition.to_csv() + " ".join(analysis.pseudonym)
     assert "007" not in shown
+
+
+def outcomes(rows: list[tuple[float, float, float]]) -> SimpleNamespace:
+    data = pd.DataFrame(rows, columns=["menses_resumed", "months_to_menses", "follow_up_months"], dtype=float)
+    return SimpleNamespace(codebook=read_codebook(), data=data, row_number=np.arange(1, len(data) + 1))
+
+
+def test_women_without_follow_up_are_lost_aloud():
+    # 8 of 24 respond; 8 of the 16 others have no follow-up: 8 of 16 are left, a response of 50 in place of 33 of 100.
+    analysis = build_analysis_set(outcomes([(1, 2, 14)] * 8 + [(0, NAN, NAN)] * 8 + [(0, NAN, 14)] * 8), [], MENSES)
+    found = {finding.rule: finding for finding in analysis.findings}
+    assert found["no_follow_up"].rows == tuple(range(9, 17))
+    assert (
+        "50 of 100 respond; with them as followed to the horizon it would be 33 of 100" in found["no_follow_up"].message
+    )
+    step = analysis.attrition.set_index("step").loc["follow-up stated"]
+    assert step["excluded_rows"] == 8
+    assert analysis.n_unfollowed == 8
+    assert "No woman was censored" not in analysis.describe_follow_up()
+    assert "8 rows without an event have no follow-up" in analysis.describe_follow_up()
+
+
+def test_a_year_of_365_days_is_counted_and_said():
+    analysis = build_analysis_set(outcomes([(1, 2, 14)] * 3 + [(0, NAN, 365 / 30.4375)] * 4), [], MENSES)
+    (finding,) = analysis.findings
+    assert (finding.rule, finding.count) == ("horizon_tolerance", 4)
+    assert "11.93 to 12.07 months is the horizon; 4 of 7 rows are taken so" in finding.message
+    assert analysis.y_true.mean() == pytest.approx(3 / 7)
+    assert analysis.describe_follow_up() == "No woman was censored before the horizon."
+
+
+def test_a_year_of_360_days_is_censored_and_said():
+    analysis = build_analysis_set(
+        outcomes([(1, 2, 14)] * 3 + [(0, NAN, 360 / 30.4375)] * 4 + [(0, NAN, 12)] * 2), [], MENSES
+    )
+    assert [(finding.rule, finding.count) for finding in analysis.findings] == [("nearly_followed", 4)]
+    assert analysis.n_censored == 4
+
+
+def test_undated_events_are_said_with_what_they_may_change():
+    rows = [(1, NAN, 24)] * 4 + [(1, NAN, 12)] * 4 + [(0, NAN, 24)] * 12
+    analysis = build_analysis_set(outcomes(rows), [], MENSES)
+    (finding,) = analysis.findings
+    assert (finding.rule, finding.rows) == ("undated_event", (1, 2, 3, 4))
+    # 4 of 16 are left; with the four 4 of 20 if late, 8 of 20 if early.
+    assert "25 of 100 respond so; it would be 20 if all" in finding.message
+    assert "40 if all came before" in finding.message
+    assert analysis.attrition.set_index("step").loc["month of the event stated", "excluded_rows"] == 4
+
+
+def test_a_complete_outcome_is_without_a_finding():
+    assert not build_analysis_set(outcomes([(1, 2, 14)] * 3 + [(0, NAN, 14)] * 3), [], MENSES).findings
+
+
+def test_rows_that_teach_nothing_are_refused():
+    analysis = build_analysis_set(cohort(**TWO_RESPONDERS, age=[NAN] * 8), [], MENSES)
+    check_predictors(analysis, ["aetiology"])
+    with pytest.raises(CohortError, match=r"age is of none of the 6\. Fill the column, or take it out"):
+        check_predictors(analysis, ["age", "aetiology"])
+    with pytest.raises(CohortError, match="none of the 6 holds any"):
+        check_predictors(analysis, ["age", "fsh"])

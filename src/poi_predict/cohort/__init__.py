@@ -4,8 +4,14 @@ from poi_predict.cohort.codebook import Codebook, Variable, read_codebook
 from poi_predict.cohort.endpoint import Endpoint, EndpointSettings, build_endpoint
 from poi_predict.cohort.equal_rows import EQUAL_ROWS_READ
 from poi_predict.cohort.findings import Finding, Findings
-from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings, reading_as_dict, reading_from_dict
-from poi_predict.cohort.population import AnalysisSet, InclusionRule, build_analysis_set
+from poi_predict.cohort.mapping import (
+    ColumnMapping,
+    ReadingSettings,
+    VisitSettings,
+    reading_as_dict,
+    reading_from_dict,
+)
+from poi_predict.cohort.population import AnalysisSet, InclusionRule, build_analysis_set, check_predictors
 from poi_predict.cohort.reading import Cohort, Fingerprint, check_cohort, read_cohort
 from poi_predict.cohort.streaming import (
     Block,
@@ -43,9 +49,11 @@ __all__ = [
     "SyntheticSettings",
     "TablePlan",
     "Variable",
+    "VisitSettings",
     "build_analysis_set",
     "build_endpoint",
     "check_cohort",
+    "check_predictors",
     "compute_table_one",
     "find_tables",
     "make_synthetic_cohort",

@@ -4,6 +4,9 @@ A woman without the event who was followed for less than the horizon is *censore
 would have responded. Counting her as a non-responder makes the therapy look worse than it is, leaving her out
 makes it look better. Weighting those who were followed by the inverse of their probability of being followed
 does neither, as long as follow-up does not depend on the response.
+
+Follow-up is written in days, weeks or rounded months, so a year is 365 days, 52 weeks or 11.99 months: what lies
+within `compute_tolerance` of the horizon is at the horizon.
 """
 
 from __future__ import annotations
@@ -26,9 +29,16 @@ __all__ = [
     "build_endpoint",
     "classify_outcome",
     "compute_censoring_survival",
+    "compute_tolerance",
+    "count_representatives",
 ]
 
-Status = Literal["event", "no_event", "censored", "unknown", "inconsistent"]
+Status = Literal["event", "no_event", "censored", "unknown", "unfollowed", "undated", "inconsistent"]
+
+DAYS_A_MONTH = 30.4375
+TOLERANCE_DAYS, TOLERANCE_SHARE = 2, 0.005
+# Fewer dated events, or more than two undated ones to each, would hang the result on single women.
+FEWEST_DATED, MOST_UNDATED_TO_ONE = 5, 2
 
 
 @dataclass(frozen=True)
@@ -128,8 +138,9 @@ class Endpoint:
         Weight of each row in estimation: 0 where `y_true` is NaN, and a mean of 1 over the others. All 1
         without censoring.
     status
-        ``event``, ``no_event``, ``censored`` (follow-up ended too early), ``unknown`` (not stated) or
-        ``inconsistent`` (months that contradict each other).
+        ``event``, ``no_event``, ``censored`` (follow-up ended too early), ``unknown`` (event not stated),
+        ``unfollowed`` (no event, follow-up not stated), ``undated`` (event of unknown month, follow-up longer than
+        the horizon or not stated) or ``inconsistent`` (months that contradict each other).
     """
 
     y_true: NDArray[np.float64]
@@ -143,6 +154,11 @@ def build_endpoint(data: pd.DataFrame, settings: EndpointSettings) -> Endpoint:
     With `censoring` ``ipcw`` a row weighs 1 / G(min(T, horizon)−): G is the Kaplan–Meier probability of still
     being followed, T the month of the event. Weights are then scaled to a mean of 1 over the rows with a
     known outcome, so that they add up to the women a model really sees, not to the women enrolled.
+
+    An event of unknown month in a woman followed beyond the horizon lies on one side of it or the other. The events
+    of known month in women followed as long also stand for these (`count_representatives`): to drop the undated events
+    while women without the event stay would make the response too rare. This holds as long as whether the month was
+    noted does not depend on when the event came.
 
     Raises
     ------
@@ -181,9 +197,12 @@ def build_endpoint(data: pd.DataFrame, settings: EndpointSettings) -> Endpoint:
     known = np.isin(status, ("event", "no_event"))
     y_true = np.where(known, (status == "event").astype(float), np.nan)
     weight = known.astype(float)
-    if settings.censoring == "ipcw" and (status == "censored").any() and known.any():
-        weight[known] = 1 / _probability_followed(data, settings, status)[known]
-        weight /= weight[known].mean()
+    if settings.censoring == "ipcw" and known.any():
+        weight[known] *= _stands_for(data, settings, status)[known]
+        if (status == "censored").any():
+            weight[known] /= _probability_followed(data, settings, status)[known]
+        if (status == "censored").any() or (status == "undated").any():
+            weight /= weight[known].mean()
     return Endpoint(y_true=y_true, weight=weight, status=status)
 
 
@@ -191,8 +210,13 @@ def classify_outcome(data: pd.DataFrame, settings: EndpointSettings) -> NDArray[
     """Say of each row what is known about its outcome at the horizon; refuses missing columns only.
 
     An event after the horizon is no event by then. An event of unknown month counts when follow-up ended by
-    the horizon, otherwise nobody knows on which side it fell. Without the event, unknown follow-up leaves the
-    outcome unknown. An event that is earlier than the treatment or later than the follow-up is inconsistent.
+    the horizon, otherwise nobody knows on which side it fell (``undated``). Without the event, unknown follow-up leaves
+    the outcome unknown (``unfollowed``). An event that is earlier than the treatment or later than the follow-up is
+    inconsistent. Months are compared with the horizon, and with each other, within `compute_tolerance`.
+
+    >>> year = pd.DataFrame({"menses_resumed": 0.0, "months_to_menses": np.nan, "follow_up_months": [11.99, 11]})
+    >>> classify_outcome(year, EndpointSettings("menses_resumed", "months_to_menses", "follow_up_months", 12)).tolist()
+    ['no_event', 'censored']
     """
     event = _event(data, settings)
     status = np.full(len(data), "unknown", dtype="<U12")
@@ -201,18 +225,54 @@ def classify_outcome(data: pd.DataFrame, settings: EndpointSettings) -> NDArray[
         status[event == 0] = "no_event"
         return status
     month, follow_up, horizon = _month(data, settings), _follow_up(data, settings), settings.horizon_months
-    happened = event == 1
-    by_horizon = (month <= horizon) | (np.isnan(month) & (follow_up <= horizon))
-    status[happened & by_horizon] = "event"
-    status[happened & (month > horizon)] = "no_event"
-    status[(event == 0) & (follow_up >= horizon)] = "no_event"
-    status[(event == 0) & (follow_up < horizon)] = "censored"
-    status[happened & ((month < 0) | (follow_up < month))] = "inconsistent"
+    happened, tolerance = event == 1, compute_tolerance(horizon)
+    status[happened] = "undated"
+    status[happened & (np.where(np.isnan(month), follow_up, month) <= horizon + tolerance)] = "event"
+    status[happened & (month > horizon + tolerance)] = "no_event"
+    status[event == 0] = "unfollowed"
+    status[(event == 0) & (follow_up >= horizon - tolerance)] = "no_event"
+    status[(event == 0) & (follow_up < horizon - tolerance)] = "censored"
+    status[happened & ((month < 0) | _ends_before(follow_up, month))] = "inconsistent"
     return status
 
 
+def compute_tolerance(months: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much, in months, two ways of writing the same time may differ: two days, or 0.5 % where more.
+
+    A year is 365 days (11.992 months of 30.4375 days), 52 weeks (11.959) or 11.99 months; half a year 182 days or 26
+    weeks (5.979); two years 104 weeks (23.918). Months of 30 days (a year of 360 days) lie outside.
+
+    >>> [bool(12 - days / 30.4375 <= compute_tolerance(12)) for days in (365, 364, 360)]
+    [True, True, False]
+    """
+    return np.maximum(TOLERANCE_DAYS / DAYS_A_MONTH, TOLERANCE_SHARE * np.asarray(months, dtype=float))
+
+
+def count_representatives(data: pd.DataFrame, settings: EndpointSettings, status: NDArray[np.str_]) -> tuple[int, int]:
+    """Count the events of known month that can stand for those of unknown month, and these.
+
+    Both in women followed beyond the horizon, or for a time not stated: of the others the outcome is known without a
+    month. The first count is 0 where so few are dated that single women would carry the result: fewer than five, or
+    less than one to two undated.
+
+    Returns
+    -------
+    tuple of int
+        Dated events that stand for the undated; undated events.
+    """
+    if settings.horizon_months is None:
+        return 0, 0
+    n_undated = int((status == "undated").sum())
+    n_dated = int(_is_dated(data, settings, status).sum())
+    enough = n_dated >= FEWEST_DATED and n_undated <= MOST_UNDATED_TO_ONE * n_dated
+    return (n_dated if enough and settings.censoring == "ipcw" else 0), n_undated
+
+
 def compute_censoring_survival(
-    time: NDArray[np.float64], censored: NDArray[np.bool_], at: NDArray[np.float64]
+    time: NDArray[np.float64],
+    censored: NDArray[np.bool_],
+    at: NDArray[np.float64],
+    weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the Kaplan–Meier probability of being followed until just before each time in `at`.
 
@@ -227,6 +287,8 @@ def compute_censoring_survival(
         Whether follow-up ended without the event.
     at
         Times asked about; the value is the left limit G(t−).
+    weight
+        How many women each one stands for; 1 by default.
 
     Examples
     --------
@@ -236,8 +298,12 @@ def compute_censoring_survival(
     >>> compute_censoring_survival(time, censored, np.array([6.0, 8.0])).round(3).tolist()
     [1.0, 0.667]
     """
-    steps, leaving = np.unique(time[censored], return_counts=True)
-    at_risk = len(time) - np.searchsorted(np.sort(time), steps, side="right") + leaving
+    weight = np.ones(len(time)) if weight is None else weight
+    steps, place = np.unique(time[censored], return_inverse=True)
+    leaving = np.bincount(place, weights=weight[censored], minlength=len(steps))
+    order = np.argsort(time, kind="stable")
+    gone = np.concatenate([[0.0], np.cumsum(weight[order])])[np.searchsorted(time[order], steps, side="right")]
+    at_risk = weight.sum() - gone + leaving
     survival = np.concatenate([[1.0], np.cumprod(1 - leaving / at_risk)])
     return np.asarray(survival[np.searchsorted(steps, at, side="left")], dtype=float)
 
@@ -248,15 +314,51 @@ def _probability_followed(
     """G(min(T, horizon)−) of each row; 1 where the outcome cannot be used anyway."""
     horizon = settings.horizon_months or np.inf
     month, follow_up = _month(data, settings), _follow_up(data, settings)
-    time = np.where(status == "event", np.where(np.isnan(month), follow_up, month), follow_up)
+    time = np.where(status == "event", _complete_months(month, follow_up, status), follow_up)
     # An event after the horizon was still followed at the horizon, even where follow-up is not stated.
     time = np.where(status == "no_event", horizon, time)
     usable = np.isin(status, ("event", "no_event", "censored"))
     followed = np.ones(len(data))
+    stands_for = _stands_for(data, settings, status)[usable]
     followed[usable] = compute_censoring_survival(
-        time[usable], status[usable] == "censored", np.minimum(time[usable], horizon)
+        time[usable], status[usable] == "censored", np.minimum(time[usable], horizon), stands_for
     )
     return followed
+
+
+def _complete_months(
+    month: NDArray[np.float64], follow_up: NDArray[np.float64], status: NDArray[np.str_]
+) -> NDArray[np.float64]:
+    """Month of each event; where it is unknown, the mean of the known ones up to the end of follow-up, or its middle.
+
+    An event of unknown month came somewhere in (0, follow-up]. Put at its end, it would keep the woman among those at
+    risk of leaving for longer than she was.
+    """
+    known = np.sort(month[(status == "event") & ~np.isnan(month)])
+    total = np.concatenate([[0.0], np.cumsum(known)])
+    n_before = np.searchsorted(known, np.nan_to_num(follow_up), side="right")
+    expected = np.where(n_before > 0, total[n_before] / np.maximum(n_before, 1), follow_up / 2)
+    return np.where(np.isnan(month), expected, month)
+
+
+def _stands_for(data: pd.DataFrame, settings: EndpointSettings, status: NDArray[np.str_]) -> NDArray[np.float64]:
+    """How many women each row stands for: itself, and a share of the events of unknown month."""
+    n_dated, n_undated = count_representatives(data, settings, status)
+    if not n_dated:
+        return np.ones(len(data))
+    return np.where(_is_dated(data, settings, status), 1 + n_undated / n_dated, 1.0)
+
+
+def _is_dated(data: pd.DataFrame, settings: EndpointSettings, status: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Events of known month in women whose event would be undated without it."""
+    horizon = settings.horizon_months or np.inf
+    short = _follow_up(data, settings) <= horizon + compute_tolerance(horizon)
+    usable = np.isin(status, ("event", "no_event"))
+    return np.asarray((_event(data, settings) == 1) & ~np.isnan(_month(data, settings)) & ~short & usable)
+
+
+def _ends_before(follow_up: NDArray[np.float64], month: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(follow_up < month - compute_tolerance(month))
 
 
 def _raise_if_inconsistent(data: pd.DataFrame, settings: EndpointSettings) -> None:
@@ -269,7 +371,7 @@ def _raise_if_inconsistent(data: pd.DataFrame, settings: EndpointSettings) -> No
         for rule, found in (
             (
                 f"{settings.follow_up} must not be shorter than {settings.event_month}",
-                int((happened & (follow_up < month)).sum()),
+                int((happened & _ends_before(follow_up, month)).sum()),
             ),
             (
                 f"{settings.event_month} must not be before the treatment (negative)",

@@ -11,6 +11,7 @@ from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings
 from poi_predict.cohort.near_headers import find_near, find_possible
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.spelling import HeaderReading, header_key, level_key, plain_text, read_header, shown_header
+from poi_predict.cohort.visits import VISIT, is_visit_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -132,7 +133,25 @@ def plan_columns(
     plans, said = find_companions(plans, [(h.position, h.text, h.key) for h in matching.open], settings)
     with_units = {plan.variable.name for plan in plans if plan.unit_position is not None}
     findings = [f for f in findings if not (f.rule == "unit_assumed" and f.column in with_units)]
-    return plans, [*findings, *said]
+    visits, visit_findings = _plan_visits(headers, codebook, settings, {plan.position for plan in plans})
+    return [*plans, *visits], [*findings, *said, *visit_findings]
+
+
+def _plan_visits(
+    headers: tuple[str, ...], codebook: Codebook, settings: ReadingSettings, taken: Collection[int]
+) -> tuple[list[ColumnPlan], list[Finding]]:
+    """Plan the column that says of which visit a row is, if exactly one does."""
+    ignored = {header_key(name) for name in settings.ignore}
+    found = [
+        ColumnPlan(VISIT, i, text, ColumnMapping(VISIT.name, text))
+        for i, text in enumerate(headers)
+        if i not in taken and header_key(text) not in ignored and is_visit_header(text, settings.visits)
+    ]
+    if len(found) == 1 and VISIT.name not in codebook:
+        return found, []
+    if settings.visits is None:
+        return [], []
+    return [], [column_finding("no_visit_column", VISIT.name, column=settings.visits.column)]
 
 
 def _all(matched: Mapping[str, list[int]]) -> set[int]:

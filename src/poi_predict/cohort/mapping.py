@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from poi_predict.errors import StudyError
 
-__all__ = ["ColumnMapping", "Decimal", "ReadingSettings", "reading_as_dict", "reading_from_dict"]
+__all__ = ["ColumnMapping", "Decimal", "ReadingSettings", "VisitSettings", "reading_as_dict", "reading_from_dict"]
 
 Decimal = Literal["auto", ".", ","]
 _DECIMALS = ("auto", ".", ",")
@@ -91,6 +91,47 @@ class ColumnMapping:
 
 
 @dataclass(frozen=True)
+class VisitSettings:
+    """How the rows of one woman that are visits, not treatments, are told apart.
+
+    Attributes
+    ----------
+    column : str
+        The clinic's column that names the visit of a row.
+    baseline : str or tuple of str
+        What it says where the row is from before treatment.
+    treatment : str or tuple of str
+        What it says where the row is of the treatment itself: the protocol may stand there.
+
+    Raises
+    ------
+    StudyError
+        If a field is empty.
+    """
+
+    column: str
+    baseline: str | tuple[str, ...]
+    treatment: str | tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.column.strip() or not self.baseline_labels or not all(self.baseline_labels):
+            raise StudyError(
+                "cohort.visits must name the column of the visits and what it says at baseline; one is empty. "
+                'Write column = "visit" and baseline = "before", say.'
+            )
+
+    @property
+    def baseline_labels(self) -> tuple[str, ...]:
+        """Names of the visit before treatment."""
+        return (self.baseline,) if isinstance(self.baseline, str) else tuple(self.baseline)
+
+    @property
+    def treatment_labels(self) -> tuple[str, ...]:
+        """Names of the visit of the treatment."""
+        return (self.treatment,) if isinstance(self.treatment, str) else tuple(self.treatment)
+
+
+@dataclass(frozen=True)
 class ReadingSettings:
     r"""How the file of a cohort is read.
 
@@ -124,6 +165,9 @@ class ReadingSettings:
         model is asked, the limit that was usual in the women of training.
     from_bundle : bool
         Whether a stored model reads by these settings, so that messages speak of the file alone.
+    visits : VisitSettings, optional
+        Which column says of which visit a row is, where a woman has a row for each; without it, a column such as
+        ``redcap_event_name`` is recognised where its content leaves no doubt.
 
     Raises
     ------
@@ -143,6 +187,7 @@ class ReadingSettings:
     max_columns: int = 5000
     usual_limits: Mapping[str, float] = field(default_factory=dict)
     from_bundle: bool = field(default=False, compare=False)
+    visits: VisitSettings | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", _as_spellings(self.missing))
@@ -194,6 +239,8 @@ def reading_as_dict(settings: ReadingSettings) -> dict[str, Any]:
     """
     plain = asdict(settings)
     del plain["from_bundle"]
+    if settings.visits is None:
+        del plain["visits"]  # as bundles of earlier versions have it
     return plain | {name: list(plain[name]) for name in _LISTS}
 
 
@@ -208,6 +255,11 @@ def reading_from_dict(stored: Mapping[str, Any]) -> ReadingSettings:
     try:
         values = dict(stored) | {name: tuple(stored.get(name, ())) for name in _LISTS}
         values["columns"] = tuple(ColumnMapping(**entry) for entry in values["columns"])
+        if values.get("visits") is not None:
+            found: dict[str, Any] = {
+                name: value if isinstance(value, str) else tuple(value) for name, value in values["visits"].items()
+            }
+            values["visits"] = VisitSettings(**found)
         return ReadingSettings(**values | {"from_bundle": True})
     except (AttributeError, TypeError, ValueError):
         raise StudyError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poi_predict.cohort.endpoint import compute_tolerance
 from poi_predict.cohort.rules import Breach, column_finding, row_findings
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def _events(rows: _Columns) -> Iterator[Breach]:
     for event, month in _EVENTS.items():
         happened, when = rows.numbers(event), rows.numbers(month)
         yield Breach(month, "event_before_treatment", when < 0, {})
-        yield Breach(month, "event_after_follow_up", (when > follow_up) & (happened != 0), {})
+        late = when - compute_tolerance(when) > follow_up
+        yield Breach(month, "event_after_follow_up", late & (happened != 0), {})
         if rows.has(event) and rows.has(month):
             yield Breach(month, "event_without_month", (happened == 1) & np.isnan(when), {"event": event})
             yield Breach(month, "month_without_event", (happened != 1) & ~np.isnan(when), {"event": event})

@@ -6,13 +6,15 @@ step how many rows left and how many rows, women and events remain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
 from poi_predict.cohort.endpoint import build_endpoint, classify_outcome
+from poi_predict.cohort.findings import Findings
+from poi_predict.cohort.outcome_losses import describe_unfollowed, find_outcome_breaches
 from poi_predict.errors import CohortError, StudyError
 from poi_predict.naming import suggest
 
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from poi_predict.cohort.endpoint import EndpointSettings
+    from poi_predict.cohort.endpoint import Endpoint, EndpointSettings
     from poi_predict.cohort.reading import Cohort
 
-__all__ = ["AnalysisSet", "InclusionRule", "build_analysis_set"]
+__all__ = ["AnalysisSet", "InclusionRule", "build_analysis_set", "check_predictors"]
 
 # Fewer women than this with, or without, the event leave nothing to compare or to resample.
 _FEWEST_PER_CLASS = 2
+_FEWEST_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,12 @@ class AnalysisSet:
     eligible, status
         The rows that the inclusion rules kept, censored ones among them, and the outcome of each
         (`poi_predict.cohort.endpoint.Status`): for table one, never for learning.
+    n_unfollowed
+        Rows without the event whose follow-up is not stated: lost, not censored.
+    n_undated
+        Rows with an event of unknown month in women followed beyond the horizon.
+    findings
+        What is lost of the outcome, and what that does to the response; rows as in the source.
     """
 
     data: pd.DataFrame
@@ -184,6 +193,65 @@ class AnalysisSet:
     n_censored: int
     eligible: pd.DataFrame
     status: NDArray[np.str_]
+    n_unfollowed: int = 0
+    n_undated: int = 0
+    findings: Findings = field(default_factory=Findings)
+
+    def describe_follow_up(self) -> str:
+        """Say how many rows were censored or lost for want of follow-up, and who stands for them."""
+        said = [self._describe_censored()]
+        if self.n_unfollowed:
+            said.append(
+                f"{_count(self.n_unfollowed)} without an event have no follow-up and are lost, which makes the "
+                "response look more frequent than it is."
+            )
+        if self.n_undated:
+            stands = "undated_event" in {found.rule for found in self.findings} and not np.allclose(self.weight, 1)
+            said.append(
+                f"{_count(self.n_undated)} have an event of unknown month and a follow-up beyond the horizon; "
+                + ("events of known month stand for them where these suffice." if stands else "they are left out.")
+            )
+        return " ".join(said)
+
+    def _describe_censored(self) -> str:
+        if not self.n_censored:
+            lost = self.n_unfollowed or self.n_undated
+            return "No woman was censored before the horizon." if not lost else "No follow-up ended before the horizon."
+        if np.allclose(self.weight, 1):
+            return f"{_count(self.n_censored)} were censored and left out without weights, as the study asks."
+        return (
+            f"{_count(self.n_censored)} without an event were followed for less than the horizon. They are censored, "
+            "not non-responders. The women followed long enough stand for them, by the inverse of the Kaplan–Meier "
+            f"probability of being followed (weights {self.weight.min():.2f} to {self.weight.max():.2f})."
+        )
+
+
+def _count(n: int) -> str:
+    """Return a number of rows for a page; a few would point at single women."""
+    return f"{n} rows" if n >= _FEWEST_SHOWN else f"Fewer than {_FEWEST_SHOWN} rows"
+
+
+def check_predictors(analysis: AnalysisSet, predictors: Sequence[str]) -> None:
+    """Refuse rows from which nothing can be learnt.
+
+    Raises
+    ------
+    CohortError
+        When a predictor is unknown in every row analysed.
+    """
+    blank = [name for name in predictors if name not in analysis.data or analysis.data[name].isna().all()]
+    if not blank:
+        return
+    n = len(analysis.data)
+    if len(blank) == len(predictors):
+        raise CohortError(
+            f"The rows analysed must hold predictors; none of the {n} holds any. If predictors and outcome of a woman "
+            "stand in different rows, join them, or say in [cohort.visits] which column names the visit."
+        )
+    raise CohortError(
+        f"Every predictor must be known of some row analysed; {', '.join(blank)} {'is' if len(blank) == 1 else 'are'} "
+        f"of none of the {n}. Fill the column, or take it out of predictors.use."
+    )
 
 
 def build_analysis_set(
@@ -207,9 +275,12 @@ def build_analysis_set(
     kept = np.ones(len(data), dtype=bool)
     log.note("in the cohort", kept)
     for rule in rules:
+        n_unknown = int((kept & data[rule.variable].isna().to_numpy()).sum()) if rule.variable in data else 0
         kept &= rule.keeps(data)
         variable = cohort.codebook.get(rule.variable)
-        log.note(rule.describe(variable.label, variable.unit or "") if variable else rule.text, kept)
+        step = rule.describe(variable.label, variable.unit or "") if variable else rule.text
+        fate = "kept" if rule.missing == "include" else "left out"
+        log.note(step, kept, f"{n_unknown} without a value, {fate}" if n_unknown else "")
     if not kept.any():
         raise CohortError(
             f"The inclusion rules must leave rows to learn from; 0 of {len(data)} rows are left. Widen the rules."
@@ -218,8 +289,8 @@ def build_analysis_set(
     endpoint = build_endpoint(data[included], endpoint_settings)
     weight = np.zeros(len(data))
     weight[kept] = endpoint.weight
-    n_censored = int((endpoint.status == "censored").sum())
-    for name, step, remark in _outcome_steps(endpoint_settings, n_censored):
+    breaches = find_outcome_breaches(data[included], endpoint_settings, endpoint)
+    for name, step, remark in _outcome_steps(endpoint_settings, endpoint):
         kept = kept & (status != name)
         log.note(step, kept, remark)
     patient = _codes(log.woman[kept])
@@ -234,9 +305,12 @@ def build_analysis_set(
         pseudonym=_pseudonyms(patient),
         centre=analysed["centre"].to_numpy(dtype=object) if "centre" in analysed else None,
         attrition=log.frame(),
-        n_censored=n_censored,
         eligible=data[included].reset_index(drop=True),
         status=status[included],
+        n_censored=int((endpoint.status == "censored").sum()),
+        n_unfollowed=int((endpoint.status == "unfollowed").sum()),
+        n_undated=int((endpoint.status == "undated").sum()),
+        findings=Findings.of(each for found in breaches for each in found.findings(cohort.row_number[included])),
     )
 
 
@@ -266,20 +340,23 @@ class _Attrition:
         return pd.DataFrame(self._rows, columns=columns)
 
 
-def _outcome_steps(settings: EndpointSettings, n_censored: int) -> list[tuple[str, str, str]]:
+def _outcome_steps(settings: EndpointSettings, endpoint: Endpoint) -> list[tuple[str, str, str]]:
     """Return (status, step, note) of the losses to the outcome, in order."""
     steps = [("unknown", "outcome known", "")]
-    if settings.horizon_months is not None:
-        if settings.inconsistent == "exclude":
-            steps.append(("inconsistent", "months consistent", "the months contradict each other"))
-        remark = ""
-        if n_censored:
-            remark = "censored; " + (
-                "represented by inverse-probability-of-censoring weights"
-                if settings.censoring == "ipcw"
-                else "left out without weights, which favours the therapy"
-            )
-        steps.append(("censored", f"event, or followed for {settings.horizon_months:g} months", remark))
+    if settings.horizon_months is None:
+        return steps
+    status, weighted = endpoint.status, settings.censoring == "ipcw"
+    if (status == "unfollowed").any():
+        steps.append(("unfollowed", "follow-up stated", f"no event, follow-up lost. {describe_unfollowed(endpoint)}"))
+    if (status == "undated").any():
+        steps.append(("undated", "month of the event stated", "events followed beyond the horizon; see the warning"))
+    if settings.inconsistent == "exclude":
+        steps.append(("inconsistent", "months consistent", "the months contradict each other"))
+    remark = "represented by inverse-probability-of-censoring weights"
+    if not weighted:
+        remark = "left out without weights, which favours the therapy"
+    censored = f"censored; {remark}" if (status == "censored").any() else ""
+    steps.append(("censored", f"event, or followed for {settings.horizon_months:g} months", censored))
     return steps
 
 

@@ -26,6 +26,7 @@ from poi_predict.cohort.schema import find_breaches
 from poi_predict.cohort.shape import check_shape, other_rows
 from poi_predict.cohort.table_files import read_table_file
 from poi_predict.cohort.typed_table import enforce_contract, mark_breaches, read_columns, reads_as_shown, tabulate
+from poi_predict.cohort.visits import find_divided_women, find_empty_rows, join_visits
 from poi_predict.errors import CohortError
 from poi_predict.files import shown_name
 
@@ -258,22 +259,29 @@ def _read(
     data, cell_findings = _read_columns(table, plans, settings)
     breaches = enforce_contract(data, plans, find_breaches)
     synthetic, origin_findings = check_origin(data)
+    data, row_number, visit_findings = join_visits(data, table.row_number, codebook, settings.visits)
+    if visit_findings:
+        cell_findings = [finding for finding in cell_findings if finding.rule != "repeated_patient_id"]
     findings = [
         *shape,
         *equal_findings,
         *header_findings,
         *cell_findings,
         *[finding for breach in breaches for finding in breach.findings(table.row_number)],
+        *visit_findings,
+        *find_divided_women(data, row_number, codebook, [name for name in required if name in codebook]),
         *_check_filled(data, plans, required if needs_values else ()),
         *origin_findings,
-        *check_typical_ranges(data, codebook, table.row_number),
-        *check_consistency(data, table.row_number),
-        *check_courses(data, table.row_number),
+        *check_typical_ranges(data, codebook, row_number),
+        *check_consistency(data, row_number),
+        *check_courses(data, row_number),
     ]
+    if not needs_values:
+        findings += _find_empty(data, row_number, codebook, findings)
     return Cohort(
         data=data,
         codebook=codebook,
-        row_number=table.row_number,
+        row_number=row_number,
         findings=Findings.of(findings),
         fingerprint=Fingerprint(table.sha256, table.n_rows, len(table.headers)),
         synthetic=synthetic,
@@ -303,6 +311,14 @@ def _read_columns(
     return tabulate(ids, columns), [*found, *findings]
 
 
+def _find_empty(
+    data: pd.DataFrame, row_number: np.ndarray, codebook: Codebook, findings: list[Finding]
+) -> list[Finding]:
+    """Find the rows about which a model cannot be asked, those with an error of their own aside."""
+    faulty = np.isin(row_number, [row for found in findings if found.severity == "error" for row in found.rows])
+    return [each for breach in find_empty_rows(data, codebook, faulty) for each in breach.findings(row_number)]
+
+
 def _check_filled(data: pd.DataFrame, plans: list[ColumnPlan], required: Collection[str]) -> list[Finding]:
     """Find the columns that hold no value at all: an error where the study needs them."""
     return [
@@ -313,5 +329,5 @@ def _check_filled(data: pd.DataFrame, plans: list[ColumnPlan], required: Collect
             total=len(data),
         )
         for plan in plans
-        if data[plan.variable.name].isna().all()
+        if plan.variable.name in data and data[plan.variable.name].isna().all()
     ]

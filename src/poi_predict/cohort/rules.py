@@ -272,6 +272,11 @@ _COLUMNS = {
         "{column} must hold values, as the study uses it; no usable one is in the {total} rows. Fill the "
         "column, or leave it out of the study.",
     ),
+    "skewed_variable": Rule(
+        "warning",
+        "{column} should not be skewed so that a few women weigh more than the rest; it is, and is used as it is. Set "
+        'transform = "log" (or "sqrt") in [variables.{column}], or "none" to leave it so.',
+    ),
     "empty_column": Rule(
         "warning", "{column} should hold values; no usable one is in the {total} rows. Fill it if you can."
     ),
@@ -492,7 +497,70 @@ _CONSISTENCY = {
         "warning", "route should be none where cell_source is none; {rows} otherwise. Check both cells."
     ),
 }
-RULES: dict[str, Rule] = _TABLE | _COLUMNS | _CELLS | _IDENTITY | _CONSISTENCY
+_VISITS = {
+    "no_visit_column": Rule(
+        "warning",
+        'cohort.visits should name a column of the table; "{column}" is not there once. Correct it, or remove the '
+        "section where each woman has one row.",
+    ),
+    "visits_joined": Rule(
+        "warning",
+        "The {count} rows are visits of {women} women and are joined to one row each: what is known before treatment "
+        "from the baseline visit alone, the outcome from all. Name the column and its baseline in [cohort.visits] if "
+        "that is wrong, or put the column into cohort.ignore.",
+    ),
+    "several_baseline_visits": Rule(
+        "error",
+        "Each woman must have one baseline visit; {rows} a further one. Leave one, or give each treatment an "
+        "identifier of its own.",
+    ),
+    "no_baseline_visit": Rule(
+        "error", "Each woman must have a baseline visit; {rows} of women without one. Add it, or remove the rows."
+    ),
+    "visits_disagree": Rule(
+        "error",
+        "{column} must be the same in all visits of a woman that state it; {rows} otherwise. Leave the value that "
+        "counts in one visit.",
+    ),
+    "follow_up_visit": Rule(
+        "error",
+        "A row to be scored must be from before treatment; {rows} of another visit. Nothing to do if the woman's "
+        "baseline row is scored.",
+    ),
+    "divided_woman": Rule(
+        "error",
+        "Predictors and outcome of a woman must stand in one row; {rows} of an outcome whose predictors stand in "
+        "another one. Join the rows of each woman, or say in [cohort.visits] which column names the visit and what it "
+        "says at baseline.",
+    ),
+    "row_without_predictor": Rule(
+        "error", "A row must hold at least one predictor of the model; {rows} without any. Fill or remove the row."
+    ),
+}
+_OUTCOME = {
+    "horizon_tolerance": Rule(
+        "warning",
+        "{column} and the month of the event are compared with {horizon} months within two days or 0.5 % (365 days, 52 "
+        "weeks): {least} to {most} months is the horizon; {rows} taken so. Nothing to do if that is what is meant.",
+    ),
+    "nearly_followed": Rule(
+        "warning",
+        "{column} must reach {horizon} months where {event} is no; {rows} short of it by less than a twentieth, and "
+        "censored. If 360 days, say, mean {horizon} months there, write the months.",
+    ),
+    "no_follow_up": Rule(
+        "warning",
+        "{column} must be given where {event} is no; {rows} without it and lost, since nobody knows how long these "
+        "women were followed. {effect} Fill the cells; if every woman was seen at the horizon, leave event_month, "
+        "follow_up and horizon_months out of [endpoint].",
+    ),
+    "undated_event": Rule(
+        "warning",
+        "{column} must be given where {event} is yes and follow-up is not shorter than {horizon} months; {rows} "
+        "without it: {effect} Fill the cells.",
+    ),
+}
+RULES: dict[str, Rule] = _TABLE | _COLUMNS | _CELLS | _IDENTITY | _CONSISTENCY | _VISITS | _OUTCOME
 
 
 def column_finding(code: str, variable: str, /, **facts: object) -> Finding:

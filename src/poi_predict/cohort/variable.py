@@ -17,6 +17,7 @@ __all__ = ["Kind", "KnownAt", "Role", "Variable"]
 
 Kind = Literal["continuous", "count", "binary", "category", "multi", "id"]
 Role = Literal["id", "centre", "baseline", "protocol", "outcome", "provenance"]
+Transform = Literal["log", "sqrt", "none"]
 KnownAt = Literal["baseline", "treatment", "follow_up"]
 _DURATIONS = ("months", "years")
 
@@ -57,6 +58,8 @@ class Variable:
         The field's monotone direction of effect on a good outcome; 0 if it has none.
     aliases : tuple of str
         Usual column names.
+    transform : {"log", "sqrt", "none"} or None
+        Scale on which a number that a study declares predicts; None where nothing was decided.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class Variable:
     censorable: bool = False
     direction: Literal[-1, 0, 1] = 0
     aliases: tuple[str, ...] = ()
+    transform: Transform | None = None
 
     def __post_init__(self) -> None:
         where = f'The variable "{self.name}"'
@@ -94,7 +98,22 @@ class Variable:
                 raise StudyError(f"{where} must have its lower limit below its upper limit; it has not.")
         if self.unit is not None and self.factor(self.unit) != 1.0:
             raise StudyError(f"{where} must count its own unit among the accepted ones, with factor 1.")
+        self._check_transform(where)
         self._check_levels(where)
+
+    def _check_transform(self, where: str) -> None:
+        if self.transform is None:
+            return
+        if self.transform not in get_args(Transform):
+            raise StudyError(f'{where} must have the transform "log", "sqrt" or "none"; it has not.')
+        if self.transform == "none":
+            return
+        if not self.is_numeric:
+            raise StudyError(f"{where} must be a number to have a transform; it is {self.kind}. Leave transform out.")
+        if self.hard is None or self.hard[0] < 0:
+            raise StudyError(
+                f"{where} must have limits from 0 or above to be transformed; it has not. State hard = [0, …]."
+            )
 
     def _check_levels(self, where: str) -> None:
         if self.kind == "binary" and set(self.levels) != {"no", "yes"}:
@@ -160,6 +179,8 @@ class Variable:
         for name in ("hard", "typical", "aliases"):
             plain[name] = None if plain[name] is None else list(plain[name])
         plain["levels"] = {level: list(texts) for level, texts in self.levels.items()}
+        if self.transform is None:
+            del plain["transform"]  # as bundles of earlier versions have it
         return plain | {"units": dict(self.units), "refused_units": dict(self.refused_units)}
 
     @classmethod

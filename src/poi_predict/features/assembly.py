@@ -15,7 +15,7 @@ from poi_predict.features.builder import Coded, FeatureBuilder, LevelBuilder, Nu
 from poi_predict.features.centre_codes import CentreCodes
 from poi_predict.features.generic import place_by_kind
 from poi_predict.features.origin import is_companion, origin_of
-from poi_predict.features.ovarian_reserve import place_ovarian_reserve
+from poi_predict.features.ovarian_reserve import FollicleFeatures, HormoneFeatures, place_ovarian_reserve
 from poi_predict.features.patient import place_patient
 from poi_predict.features.protocol import place_protocol
 from poi_predict.features.timing import place_timing
@@ -39,6 +39,9 @@ DOMAINS = {
     "aetiology": place_aetiology,
     "protocol": place_protocol,
 }
+
+TRANSFORMS: dict[str, type[NumericBuilder]] = {"log": HormoneFeatures, "sqrt": FollicleFeatures}
+"""Builders of the scales that a study may choose for its own numbers; a zero is placed as that of a hormone is."""
 
 
 class FeatureAssembly(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -219,7 +222,11 @@ def build_features(codebook: Codebook, settings: FeatureSettings) -> FeatureAsse
     Remove it from predictors.use.
     """
     by_domain: dict[str, list[Variable]] = {domain: [] for domain in (*DOMAINS, "generic")}
+    transformed: dict[str, list[str]] = {}
     for variable in _predictors(codebook, settings.predictors):
+        if variable.transform in TRANSFORMS:
+            transformed.setdefault(variable.transform, []).append(variable.name)
+            continue
         domain = variable.domain if variable.domain in DOMAINS else "generic"
         by_domain[domain].append(variable)
     builders = [
@@ -227,6 +234,7 @@ def build_features(codebook: Codebook, settings: FeatureSettings) -> FeatureAsse
         for domain, variables in by_domain.items()
         for builder, columns in DOMAINS.get(domain, place_by_kind)(variables, settings)
     ]
+    builders += [("generic", TRANSFORMS[scale](), names) for scale, names in transformed.items()]
     assembly: FeatureAssembly = FeatureAssembly(builders).set_output(transform="pandas")
     return assembly
 

@@ -28,6 +28,9 @@ class FeatureSettings:
         within a year, and live birth is likelier below four years.
     reviewed : tuple of str
         Predictors that rank suspiciously well alone, and that a person has found to be known before treatment.
+    planned : tuple of str
+        Predictors that hold what was planned before the first treatment, though the field's tables often hold what
+        followed it: how many treatments there were, and adjuvants added later.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class FeatureSettings:
     prespecified: tuple[str, ...] = ()
     early_amenorrhea_months: tuple[float, ...] = (12.0, 48.0)
     reviewed: tuple[str, ...] = ()
+    planned: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.predictors:
@@ -60,17 +64,7 @@ class FeatureSettings:
                 )
             if name in self.predictors[:i]:
                 raise StudyError(f'predictors.use must name each variable once; "{name}" is repeated. Remove it.')
-        for i, name in enumerate(self.prespecified):
-            if name not in self.predictors or name in self.prespecified[:i]:
-                raise StudyError(
-                    f'predictors.prespecified must name variables of predictors.use, each once; "{name}" breaks '
-                    "this. Correct the list."
-                )
-        if left := set(self.reviewed) - set(self.predictors):
-            raise StudyError(
-                f'predictors.reviewed must name variables of predictors.use; "{min(left)}" is not one. '
-                "Correct the list."
-            )
+        self._check_choices()
         if self.rare_level_below < 1:
             raise StudyError(
                 f"predictors.rare_level_below must be at least 1; it is {self.rare_level_below}. "
@@ -81,4 +75,17 @@ class FeatureSettings:
             raise StudyError(
                 "predictors.early_amenorrhea_months must be positive months in ascending order, each once; "
                 f"it is {list(months)}."
+            )
+
+    def _check_choices(self) -> None:
+        for i, name in enumerate(self.prespecified):
+            if name not in self.predictors or name in self.prespecified[:i]:
+                raise StudyError(
+                    f'predictors.prespecified must name variables of predictors.use, each once; "{name}" breaks '
+                    "this. Correct the list."
+                )
+        if left := set(self.reviewed) - set(self.predictors):
+            raise StudyError(
+                f'predictors.reviewed must name variables of predictors.use; "{min(left)}" is not one. '
+                "Correct the list."
             )

@@ -44,6 +44,7 @@ FACTS: Mapping[str, str] = MappingProxyType(
         "seed": "seed of the run",
         "censoring": "ipcw or exclude",
         "n_censored": "censored rows",
+        "n_unfollowed": "rows without the event that have no follow-up",
         "primary_label": "the primary model in words",
         "candidates": "the other candidates, joined by commas",
         "verdict": "the verdict, as at the top of the report",

@@ -109,6 +109,8 @@ def _missing_and_censored(facts: Facts) -> Checked:
     filled = "Missing predictors are filled from the others, anew in every resample; no woman is left out for them."
     if facts["n_censored"] and facts["censoring"] != "ipcw":
         return Checked(PROBABLY_NO, f"{facts['n_censored']} censored rows were left out without weights. {filled}")
+    if facts.get("n_unfollowed"):
+        return Checked(PROBABLY_NO, f"Rows without an event and without follow-up were lost. {filled}")
     weighted = f"{facts['n_censored']} censored rows are stood for by inverse-probability weights. "
     return Checked(PROBABLY_YES, f"{weighted if facts['n_censored'] else 'No row is censored. '}{filled}")
 

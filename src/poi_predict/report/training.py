@@ -91,7 +91,7 @@ def build_report_content(
         champion=assessment.champion,
         synthetic=assessment.synthetic,
         banners=_banners(assessment, codebook),
-        weights_note=_weights_note(analysis),
+        weights_note=analysis.describe_follow_up(),
         attrition=analysis.attrition,
         table_one=_table_one(analysis, codebook, variables, _find_least(assessment)),
         findings=cohort.findings.frame(),
@@ -175,19 +175,6 @@ def _limits(assessment: Assessment) -> tuple[str, ...]:
         "How the model does in another clinic: every figure comes from this one cohort.",
         "Causes: an attribution says what the model used, not what would happen if the variable were changed.",
         f"Small differences between candidates: with {assessment.events} events their intervals overlap.",
-    )
-
-
-def _weights_note(analysis: AnalysisSet) -> str:
-    if not analysis.n_censored:
-        return "No woman was censored before the horizon."
-    spread = f"{analysis.weight.min():.2f} to {analysis.weight.max():.2f}"
-    return (
-        f"{analysis.n_censored} rows without an event were followed for less than the horizon. They are censored, "
-        "not non-responders. The women followed long enough stand for them, by the inverse of the Kaplan–Meier "
-        f"probability of being followed (weights {spread})."
-        if not np.allclose(analysis.weight, 1)
-        else f"{analysis.n_censored} censored rows were left out without weights, as the study asks."
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from poi_predict.cohort.codebook import Codebook
 from poi_predict.cohort.contract_checks import check_contract
 from poi_predict.cohort.findings import TABLE
 from poi_predict.cohort.identity import nameless_rows, rounded_rows
@@ -25,6 +26,7 @@ from poi_predict.cohort.streaming.whole_tables import read_whole_block
 from poi_predict.cohort.table_cells import as_texts
 from poi_predict.cohort.table_files import speaking_of
 from poi_predict.cohort.typed_table import enforce_contract, mark_breaches, read_columns, tabulate
+from poi_predict.cohort.visits import VISIT, find_empty_rows, find_follow_up_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -170,7 +172,11 @@ def check_cells(
         *found,
         *enforce_contract(data, numeric, check_contract),
         *consistency_breaches(data),
+        *find_follow_up_rows(data, settings.visits),
     ]
+    faulty = np.any([breach.rows for breach in breaches if breach.is_error], axis=0)
+    breaches += find_empty_rows(data, Codebook(plan.variable for plan in plans), faulty)
+    data = data.drop(columns=VISIT.name, errors="ignore")
     faults = [
         RowFault(breach.variable, breach.rule, _message(breach), np.flatnonzero(breach.rows))
         for breach in breaches
