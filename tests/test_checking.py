@@ -51,7 +51,7 @@ def women(n: int = 24, **changes: object) -> pd.DataFrame:
         {
             "patient_id": [f"P{k}" for k in i],
             "age": 25 + i % 12,
-            "AMH (ng/mL)": np.where(i % 4 == 0, "<0.02", "0.1"),
+            "AMH (ng/mL)": ["<0.02" if k % 4 == 0 else f"{0.1 + k / 100:.2f}" for k in i.tolist()],
             "lead": 10.0 + i % 7,
             "menses_resumed": np.where(i % 3 == 0, "yes", "no"),
             "months_to_menses": np.where(i % 3 == 0, 4.0, np.nan),
