@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from poi_predict.errors import StudyError
 from poi_predict.explain import explain_predictions
 from poi_predict.features import input_columns, origin_of
-from poi_predict.modeling import CATALOG, EVIDENCE, TrainingData, describe_borrowing, fit_model
+from poi_predict.modeling import CATALOG, EVIDENCE, TrainingData, describe_borrowing, fit_final_model
 from poi_predict.modeling.borrowing.points import place_points
 from poi_predict.modeling.borrowing.women import build_copula
 from poi_predict.modeling.evidence_pipeline import build_evidence_pipeline
@@ -128,7 +128,7 @@ def _fit_to_evidence(study: Study) -> Pipeline:
     pipeline = build_evidence_pipeline(
         study.codebook, study.features, study.evidence, with_centre=False, random_state=study.validation.seed
     )
-    return round_fitted(fit_model(pipeline, _nobody(study), np.empty(0)))
+    return round_fitted(fit_final_model(pipeline, _nobody(study), np.empty(0)))
 
 
 def _nobody(study: Study) -> pd.DataFrame:

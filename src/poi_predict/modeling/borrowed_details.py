@@ -56,7 +56,7 @@ def describe_borrowing(
         Of the order in which women are added, and of posterior draws.
     """
     model: EvidenceLogisticRegression = pipeline["model"]
-    conflict, posterior = model.conflict_, model.posterior_
+    posterior, conflict = model.describe()
     return {
         "outcome": outcome,
         "link": model.link,
@@ -187,7 +187,7 @@ def _compute_learning_curve(pipeline: Pipeline, data: TrainingData, seed: int) -
             continue
         rows = np.sort(np.concatenate([np.zeros(0, dtype=np.intp), *order[:count]]))
         some = data.take(rows)
-        fitted = clone(pipeline).fit(some.X, some.y_true, model__sample_weight=some.fit_weight)
+        fitted = pipeline if count == n else _refit(pipeline, some)
         found = describe_average_contrast(fitted, data.X, data.weight, seed)
         point = {"n": count}
         for side in ("with", "without"):
@@ -195,6 +195,12 @@ def _compute_learning_curve(pipeline: Pipeline, data: TrainingData, seed: int) -
             point[f"{side}_high"] = found[side]["high"]
         curve.append(point)
     return curve
+
+
+def _refit(pipeline: Pipeline, some: TrainingData) -> Pipeline:
+    quick = clone(pipeline).set_params(model__sampler="quick")
+    fitted: Pipeline = quick.fit(some.X, some.y_true, model__sample_weight=some.fit_weight)
+    return fitted
 
 
 def _order_women(data: TrainingData, rng: np.random.Generator) -> list[NDArray[np.intp]]:

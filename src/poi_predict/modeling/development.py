@@ -18,7 +18,7 @@ from poi_predict.modeling.evaluation import (
     bootstrap_model,
     cross_validate,
 )
-from poi_predict.modeling.fitting import fit_model, predict_response
+from poi_predict.modeling.fitting import fit_final_model, predict_response
 from poi_predict.modeling.loop import Loop
 from poi_predict.modeling.null import NullPlan, compare_with_null
 from poi_predict.validation import PermutationVerdict, describe_few_arrangements, describe_few_permutations
@@ -163,7 +163,9 @@ def develop_candidates(
 
     primary = plan.candidates[plan.primary]
     null, null_draws = _compare_with_null(plan, data, loop("Shuffled outcomes", "null"))
-    fitted = {name: fit_model(each, data.X, data.y_true, data.fit_weight) for name, each in plan.candidates.items()}
+    fitted = {
+        name: fit_final_model(each, data.X, data.y_true, data.fit_weight) for name, each in plan.candidates.items()
+    }
     return Development(
         plan=plan,
         data=data,

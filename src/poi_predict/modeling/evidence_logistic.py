@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from poi_predict.errors import ModelError
 from poi_predict.modeling.borrowing.contrast import CONTRAST_COLUMNS, compute_contrast
-from poi_predict.modeling.borrowing.joint import Evidence, JointFit, fit_joint
+from poi_predict.modeling.borrowing.joint import Evidence, JointFit, fit_evidence_alone, fit_joint
 from poi_predict.modeling.borrowing.links import LinkName, find_link
 from poi_predict.modeling.borrowing.predictive import (
     NEW_CENTRE,
@@ -76,7 +76,10 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     tail : {"normal", "t"}
         "t" gives the priors of coefficients heavier tails (4 degrees of freedom), so that data in conflict win.
     correction : bool
-        Whether importance draws correct the normal approximation of the posterior.
+        Whether draws correct the normal approximation of the posterior.
+    sampler : {"importance", "quick", "fine"}
+        Those draws: importance draws for one of many fits, or Hamiltonian chains, which heavy tails always have;
+        "fine" is for a model that is kept, and has more points in each arm.
     random_state : int
         Of the points and importance draws.
     least : int
@@ -94,7 +97,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     centre_ : dict of str to float
         Where each column is centred.
     diagnostics_ : dict
-        ``pareto_k``, ``effective_draws``, ``corrected``.
+        ``pareto_k`` of importance draws, ``r_hat`` of chains, ``effective_draws``, ``corrected``.
 
     No patient row is kept.
 
@@ -120,6 +123,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     """
 
     accepts_one_class: ClassVar[bool] = True
+    sampler: str = "importance"  # of bundles that were stored before there was a choice
 
     classes_: NDArray[Any]
     fit_: JointFit
@@ -144,6 +148,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         binomial: str = "one_parameter",
         tail: str = "normal",
         correction: bool = True,
+        sampler: str = "importance",
         random_state: int = 0,
         least: int = 0,
     ) -> None:
@@ -163,6 +168,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         self.binomial = binomial
         self.tail = tail
         self.correction = correction
+        self.sampler = sampler
         self.random_state = random_state
         self.least = least
 
@@ -343,17 +349,25 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             "pareto_k": posterior.pareto_k,
             "effective_draws": posterior.effective_draws,
             "corrected": posterior.corrected,
+            "r_hat": posterior.r_hat,
         }
 
     @property
     def posterior_(self) -> pd.DataFrame:
         """One row a parameter: mean, sd, quantiles, prior, shares of information, p-value of conflict."""
-        return describe_posterior(self.fit_, self._evidence())
+        return self.describe()[0]
 
     @property
     def conflict_(self) -> dict[str, Any]:
         """p-values: ``p_arms`` of the arms given the priors, ``p_patients`` of the women given both."""
-        return describe_conflict(self.fit_, self._evidence())
+        return self.describe()[1]
+
+    def describe(self) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return `posterior_` and `conflict_` together, which cost no more than one of them."""
+        evidence = self._evidence()
+        alone = fit_evidence_alone(self.fit_, evidence)
+        twin = alone if self.fit_.twin is None else fit_evidence_alone(self.fit_, evidence, as_twin=True)
+        return describe_posterior(self.fit_, evidence, alone, twin), describe_conflict(self.fit_, evidence, twin)
 
     @property
     def arms_(self) -> pd.DataFrame:
@@ -366,7 +380,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             correlations=self.correlations, treatment=self.treatment, treated=self.treated,
             interactions=self.interactions, centre=self.centre, tau_scale=self.tau_scale,
             tau_points=self.tau_points, default_sd=self.default_sd, points=self.points, binomial=self.binomial,
-            tail=self.tail, correction=self.correction, seed=self.random_state,
+            tail=self.tail, correction=self.correction, sampler=self.sampler, seed=self.random_state,
             least=self.least,
         )  # fmt: skip
 

@@ -31,6 +31,7 @@ __all__ = [
     "LinearTerms",
     "clip_probabilities",
     "find_base",
+    "fit_final_model",
     "fit_model",
     "has_posterior",
     "limit_threads",
@@ -184,6 +185,15 @@ def fit_model(pipeline: Pipeline, X: pd.DataFrame, y: ArrayLike, sample_weight: 
     # A forest keeps every woman's weight, only to tell which rows a tree drew; a model may hold no row.
     vars(fitted[-1]).pop("_sample_weight", None)
     return fitted
+
+
+def fit_final_model(
+    pipeline: Pipeline, X: pd.DataFrame, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> Pipeline:
+    """Fit a copy of a pipeline as `fit_model` does, as finely as its model can: this one is kept."""
+    if "sampler" in pipeline[-1].get_params(deep=False):
+        pipeline = clone(pipeline).set_params(model__sampler="fine")
+    return fit_model(pipeline, X, y, sample_weight)
 
 
 def predict_response(pipeline: Pipeline, X: pd.DataFrame) -> FloatArray:

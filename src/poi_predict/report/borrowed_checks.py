@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from poi_predict.cohort import read_codebook
-from poi_predict.report.borrowed_words import describe_pareto_k, keep_together, name_effect
+from poi_predict.report.borrowed_words import describe_pareto_k, describe_r_hat, keep_together, name_effect
 from poi_predict.report.content import Section, SectionTable
 from poi_predict.report.formatting import format_number, format_p_value, is_missing
 
@@ -73,12 +73,16 @@ def _has_women(evidence: Plain) -> bool:
 def computation_banner(details: Plain) -> tuple[str, ...]:
     """Return the banner of an evidence model whose computation cannot be trusted; none otherwise."""
     found = (details.get("evidence") or {}).get("diagnostics") or {}
-    k = found.get("pareto_k")
-    if describe_pareto_k(k) != "not to be trusted":
+    k, r_hat = found.get("pareto_k"), found.get("r_hat")
+    if describe_pareto_k(k) == "not to be trusted":
+        found_wrong = f"Pareto k {format_number(k)}, above 0.7"
+    elif describe_r_hat(r_hat) == "not to be trusted":
+        found_wrong = f"R-hat {format_number(r_hat)}, above 1.02"
+    else:
         return ()
     text = (
-        f"NOT TO BE TRUSTED: the approximation behind the evidence model could not be checked (Pareto k "
-        f"{format_number(k)}, above 0.7). Its intervals may be too narrow or too wide."
+        f"NOT TO BE TRUSTED: the approximation behind the evidence model could not be checked ({found_wrong}). "
+        "Its intervals may be too narrow or too wide."
     )
     return (text,)
 
@@ -167,8 +171,9 @@ def _tabulate_conflicts(evidence: Plain, flagged: set[Any], codebook: Codebook) 
     ]
     left = len(effects) - len(shown)
     note = (
-        f"{len(effects)} effects were looked at. One contradicts if its p stays below 0.05 when that is allowed for "
-        "(Holm 1979)." + (f" {left} effects with a larger p are not shown." if left else "")
+        f"{len(effects)} effects were looked at. One contradicts if its p stays below 0.025 when that is allowed for "
+        "(Holm 1979); the overall p allows for all of them."
+        + (f" {left} effects with a larger p are not shown." if left else "")
     )
     return (SectionTable("Where they differ most", pd.DataFrame(rows), note),) if rows else ()
 
@@ -184,28 +189,30 @@ def build_computation_section(evidence: Plain) -> Section | None:
     found = evidence.get("diagnostics") or {}
     if not found:
         return None
-    word = describe_pareto_k(found.get("pareto_k"))
-    how = (
-        "The approximation was corrected by weighted draws."
-        if found.get("corrected")
-        else "The approximation was used as it is."
-    )
+    by_chains = not is_missing(found.get("r_hat"))
+    word = describe_r_hat(found.get("r_hat")) if by_chains else describe_pareto_k(found.get("pareto_k"))
+    if by_chains:
+        how = "Laplace approximation, corrected by Hamiltonian chains."
+        check = {"Check": "R-hat of the chains", "Found": format_number(found["r_hat"], 3), "Meaning": word}
+        note = "R-hat below 1.02: groups of chains agree (Gelman and Rubin 1992, doi:10.1214/ss/1177011136)."
+    else:
+        how = "Laplace approximation" + (", corrected by importance sampling." if found.get("corrected") else ".")
+        check = {
+            "Check": "Pareto k of the draws' weights", "Found": format_number(found.get("pareto_k")), "Meaning": word,
+        }  # fmt: skip
+        note = (
+            "Pareto k below 0.5 is good, 0.5 to 0.7 fair, above 0.7 not to be trusted (Vehtari and others 2024, "
+            "Journal of Machine Learning Research 25:72)."
+        )
     rows = [
-        {"Check": "Pareto k of the draws' weights", "Found": format_number(found.get("pareto_k")), "Meaning": word},
+        check,
         {
             "Check": "Draws that count",
             "Found": format_number(found.get("effective_draws"), 0),
-            "Meaning": "all weights together are worth this many independent draws",
+            "Meaning": "all draws together are worth this many independent ones",
         },
     ]
-    text = (
-        f"The chances are averages over all effects that fit, approximated by a bell shape around the best. {how} "
-        "How far it can be trusted is seen from the weights of the draws."
-    )
-    note = (
-        "Pareto k below 0.5 is good, 0.5 to 0.7 fair, above 0.7 not to be trusted (Vehtari and others 2024, Journal of "
-        "Machine Learning Research 25:72)."
-    )
+    text = f"The chances are averages over all effects that are compatible with the data. {how}"
     said = (*computation_banner({"evidence": evidence}), text)
     table = SectionTable("How well the evidence model was computed", pd.DataFrame(rows), note)
     return Section("Was the evidence model computed well?", said, (table,), after="end")

@@ -19,6 +19,7 @@ __all__ = [
     "describe_contrast",
     "describe_definition",
     "describe_pareto_k",
+    "describe_r_hat",
     "describe_step",
     "keep_together",
     "name_effect",
@@ -235,6 +236,19 @@ def describe_pareto_k(pareto_k: float | None) -> str:
     if pareto_k < 0.5:
         return "good"
     return "fair" if pareto_k <= 0.7 else "not to be trusted"
+
+
+def describe_r_hat(r_hat: float | None) -> str:
+    """Return whether chains agree, by the ratio of their spreads (Gelman & Rubin 1992, doi 10.1214/ss/1177011136).
+
+    Examples
+    --------
+    >>> describe_r_hat(1.004), describe_r_hat(1.2)
+    ('good', 'not to be trusted')
+    """
+    if is_missing(r_hat) or r_hat is None:
+        return "not checked"
+    return "good" if r_hat < 1.02 else "not to be trusted"
 
 
 def keep_together(text: str) -> str:

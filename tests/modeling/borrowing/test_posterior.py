@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.special import digamma, expit, polygamma
 
 from poi_predict.errors import ModelError
+from poi_predict.modeling.borrowing.hamiltonian import MOST_R_HAT
 from poi_predict.modeling.borrowing.likelihood import ArmData, JointData, Women
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.posterior import (
@@ -30,7 +31,7 @@ def make_arms(events: list[float], n: list[float], group: list[int]) -> ArmData:
 
 def compute(data: JointData, tau_scale: float = 0.0, *, correct: bool = True, n_taus: int = 9) -> Posterior:
     grid = make_tau_grid(tau_scale, n_taus)
-    return compute_posterior(data, find_link("logit"), grid, correct=correct, seed=0)
+    return compute_posterior(data, find_link("logit"), grid, sampler="importance" if correct else "none", seed=0)
 
 
 def make_data(arms: ArmData, prior_sd: float, groups: int = 1) -> JointData:
@@ -171,3 +172,55 @@ def test_where_no_step_helps_the_search_ends() -> None:
     theta, value, _ = _maximise(Peak(), np.zeros(1), 0.0)  # type: ignore[arg-type]
     assert theta[0] == 0.0
     assert value == 0.0
+
+
+@pytest.mark.parametrize("sampler", ["quick", "fine"])
+def test_chains_meet_a_normal_posterior_exactly(sampler: str) -> None:
+    data = JointData(
+        Women(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)),
+        ArmData(np.empty((0, 2)), *(np.empty(0),) * 3, np.empty(0, dtype=np.intp), 8),
+        1, np.array([-1.0, 0.4]), np.array([2.5, 0.3]), np.zeros((2, 2)),
+    )  # fmt: skip
+    found = compute_posterior(data, find_link("logit"), make_tau_grid(0.5, 9), sampler=sampler, seed=3)
+    np.testing.assert_allclose(found.mean, [-1.0, 0.4, 0.0], atol=1e-9)
+    np.testing.assert_allclose(found.covariance, np.diag([2.5**2, 0.3**2, found.tau_square]), atol=1e-9)
+
+
+@pytest.mark.parametrize("sampler", ["quick", "fine"])
+@pytest.mark.parametrize("heavy", [False, True])
+@pytest.mark.parametrize(("r", "n"), [(0, 9), (9, 10), (20, 60)])
+def test_chains_give_the_moments_of_a_skewed_or_heavy_tailed_posterior(
+    r: int, n: int, heavy: bool, sampler: str
+) -> None:
+    """By integration on a grid; the prior is normal or t with 4 degrees of freedom, the data far from its centre."""
+    eta = np.linspace(-40, 40, 80_001)
+    prior = stats.t(4) if heavy else stats.norm()
+    mass = prior.pdf((eta + 1.0) / 0.5) * stats.binom(n, expit(eta)).pmf(r)
+    mass /= mass.sum()
+    mean, sd = mass @ eta, np.sqrt(mass @ eta**2 - (mass @ eta) ** 2)
+    data = JointData(
+        NOBODY, make_arms([r], [n], [0]), 1, np.array([-1.0]), np.array([0.5]), np.zeros((1, 1)), heavy_tail=heavy
+    )
+    found = compute_posterior(data, find_link("logit"), make_tau_grid(0.0, 1), sampler=sampler, seed=1)
+    assert found.r_hat < MOST_R_HAT or sampler == "quick"
+    assert found.mean[0] == pytest.approx(mean, abs=(0.03 if sampler == "fine" else 0.12) * sd)
+    assert np.sqrt(found.covariance[0, 0]) == pytest.approx(sd, rel=0.04 if sampler == "fine" else 0.15)
+
+
+def test_the_weights_of_tau_are_those_of_the_exact_marginal_likelihood() -> None:
+    """Four arms that differ: the likelihood of tau by integration over each arm's deviation, and over the mean."""
+    events, n = [2.0, 14.0, 5.0, 30.0], [40.0, 40.0, 40.0, 60.0]
+    taus, shares = make_tau_grid(1.0, 9)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    mu = np.linspace(-7, 5, 1201)
+    exact = []
+    for tau in taus:
+        per_arm = [
+            stats.binom(m, expit(mu[:, None] + tau * nodes)).pmf(r) @ weights for r, m in zip(events, n, strict=True)
+        ]
+        exact.append((stats.norm(0, 2.5).pdf(mu) * np.prod(per_arm, axis=0)).sum())
+    expected = shares * np.array(exact) / (shares @ np.array(exact))
+    data = JointData(NOBODY, make_arms(events, n, [0, 1, 2, 3]), 4, np.zeros(1), np.array([2.5]), np.zeros((1, 1)))
+    found = compute_posterior(data, find_link("logit"), (taus, shares), sampler="fine", seed=1)
+    np.testing.assert_allclose(found.weights, expected, atol=0.02)
+    assert found.weights @ found.taus == pytest.approx(expected @ taus, abs=0.02)

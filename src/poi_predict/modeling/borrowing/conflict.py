@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["compute_conflict", "compute_information_shares", "compute_overall_conflict", "flag_conflicts"]
+__all__ = [
+    "combine_conflicts",
+    "compute_conflict",
+    "compute_information_shares",
+    "compute_overall_conflict",
+    "flag_conflicts",
+]
 
 LEAST_LEARNED = 0.02
 """Share of a variance that must be lost before a move of the mean can be judged."""
 LEAST_LEARNED_TOGETHER = 0.1
 """The same for a direction in the test of all moves together: many that hardly learned would drown, or feign, one."""
-FLAG_LEVEL = 0.05
+FLAG_LEVEL = 0.025
+"""Half of 5 %: the other half is for all moves together."""
 
 
 def compute_conflict(mean: FloatArray, sd: FloatArray, mean_after: FloatArray, sd_after: FloatArray) -> FloatArray:
@@ -77,6 +84,23 @@ def compute_overall_conflict(
     return float(chdtrc(enough.sum(), (moves**2 / learned[enough]).sum()))
 
 
+def combine_conflicts(overall: float, p: FloatArray) -> float:
+    """Return one p-value of all moves together and of each of them; NaN where nothing could be judged.
+
+    The smallest after Bonferroni's correction, half for the one question and half for the many: where sources agree
+    it is below 0.05 in at most 5 of 100 comparisons, and an effect that `flag_conflicts` names makes it so.
+
+    Examples
+    --------
+    >>> combine_conflicts(0.20, np.array([0.004, 0.7, np.nan]))
+    0.016
+    """
+    tested = p[~np.isnan(p)]
+    asked = [2.0 * overall, *(2.0 * len(tested) * tested)]
+    known = [value for value in asked if not np.isnan(value)]
+    return min(1.0, *known) if known else float("nan")
+
+
 def compute_information_shares(*sds: FloatArray) -> list[FloatArray]:
     """Return the share of the final precision that each source brought.
 
@@ -100,11 +124,11 @@ def compute_information_shares(*sds: FloatArray) -> list[FloatArray]:
 
 
 def flag_conflicts(p: FloatArray) -> NDArray[np.bool_]:
-    """Return which p-values remain below 0.05 when all were looked at (Holm 1979); NaN is none.
+    """Return which p-values remain below 0.025 when all were looked at (Holm 1979); NaN is none.
 
     Examples
     --------
-    >>> flag_conflicts(np.array([0.001, 0.03, np.nan])).tolist()
+    >>> flag_conflicts(np.array([0.001, 0.02, np.nan])).tolist()
     [True, True, False]
     """
     flagged = np.zeros(len(p), dtype=bool)

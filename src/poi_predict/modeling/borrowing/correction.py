@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
+from poi_predict.modeling.borrowing.hamiltonian import MOST_R_HAT, ChainPlan, run_chains
 from poi_predict.modeling.borrowing.pareto import MOST_PARETO_K, compute_effective_draws, smooth_weights
 from poi_predict.modeling.borrowing.points import draw_normal_points
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["Correction", "choose_components", "learn_correction"]
+__all__ = ["Correction", "choose_components", "learn_by_chains", "learn_correction", "spread_over_mass"]
 
 FEWEST_DRAWS, MOST_DRAWS, MOST_EVALUATIONS = 512, 1024, 2_000_000
 WIDENED = 1.05
@@ -45,6 +46,10 @@ class Correction:
         Log of the marginal likelihood over Laplace's; 0 where the draws cannot be trusted.
     pareto_k, effective_draws : float
         Of the importance weights. From a k of 0.7 the draws are not used, and the fit by axes stands.
+    r_hat : float
+        Of chains, where they were run; from 1.02 they are not to be trusted.
+    slope : float
+        Derivative of the log marginal likelihood by tau, where chains were run.
     """
 
     shift: FloatArray
@@ -52,11 +57,20 @@ class Correction:
     gain: float
     pareto_k: float
     effective_draws: float
+    r_hat: float = float("nan")
+    slope: float = float("nan")
 
     @property
     def trusted(self) -> bool:
-        """Whether the importance draws were used."""
-        return self.pareto_k < MOST_PARETO_K
+        """Whether the draws can be trusted."""
+        return self.pareto_k < MOST_PARETO_K or self.r_hat < MOST_R_HAT
+
+
+def spread_over_mass(weights: FloatArray, n: int) -> NDArray[np.intp]:
+    """Return the components of a mixture at `n` even steps of its mass, each once."""
+    middle = (np.arange(n) + 0.5) / n
+    chosen = np.unique(np.searchsorted(np.cumsum(weights), middle * weights.sum()))
+    return np.asarray(np.minimum(chosen, len(weights) - 1), dtype=np.intp)
 
 
 def choose_components(weights: FloatArray, n_rows: int) -> tuple[NDArray[np.intp], int]:
@@ -73,10 +87,9 @@ def choose_components(weights: FloatArray, n_rows: int) -> tuple[NDArray[np.intp
     """
     affordable = MOST_EVALUATIONS // max(1, n_rows)
     n = int(np.clip(affordable // FEWEST_DRAWS, 1, len(weights)))
-    middle = (np.arange(n) + 0.5) / n
-    chosen = np.unique(np.searchsorted(np.cumsum(weights), middle * weights.sum()))
+    chosen = spread_over_mass(weights, n)
     draws = 2 ** int(np.log2(max(1, affordable // len(chosen))))
-    return np.minimum(chosen, len(weights) - 1), int(np.clip(draws, FEWEST_DRAWS, MOST_DRAWS))
+    return chosen, int(np.clip(draws, FEWEST_DRAWS, MOST_DRAWS))
 
 
 def learn_correction(
@@ -108,6 +121,24 @@ def learn_correction(
     gain = _log_mean(log_ratio) - _log_mean(of_normal) + np.log(np.diag(lift)).sum() - density.evaluate(mode, tau)
     moved = np.asarray(np.linalg.cholesky(lift @ change @ lift.T), dtype=np.float64)
     return Correction(shift + lift @ move, moved, float(gain), pareto_k, effective)
+
+
+def learn_by_chains(
+    density: CurvedPosterior, tau: float, mode: FloatArray, root: FloatArray, plan: ChainPlan, seed: int
+) -> Correction:
+    """Learn the same from Hamiltonian draws, which cost more and do not depend on the seed nearly as much."""
+    shift, spread = _refit_by_axes(density, tau, mode, root)
+    lift = np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
+    found = run_chains(density, tau, mode + root @ shift, root @ lift, plan, seed)
+    return Correction(
+        shift + lift @ found.shift,
+        lift @ found.lift,
+        0.0,
+        float("nan"),
+        found.effective_draws,
+        found.r_hat,
+        found.slope,
+    )
 
 
 def _log_mean(log_values: FloatArray) -> float:

@@ -78,6 +78,10 @@ class CurvedPosterior:
         gradient[:, [0]] = first * stretch
         return gradient
 
+    def slope_by_tau(self, psis: FloatArray, tau: float) -> FloatArray:
+        """Differentiate the log density of each row by tau, shape (n_draws,)."""
+        return self.density.slope_by_tau(straighten(psis, self.attenuation), tau)
+
     def expand(self, psi: FloatArray, tau: float) -> tuple[float, FloatArray, FloatArray]:
         """Return the log density, its gradient and its negative Hessian; shapes (d,) and (d, d) of the last two."""
         k, a = len(self.attenuation), self.attenuation

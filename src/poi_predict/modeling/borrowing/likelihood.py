@@ -106,6 +106,7 @@ class LogPosterior:
         shape = (data.n_groups, len(groups))
         self._sum_by_group = sparse.csr_array((np.ones(len(groups)), (groups, np.arange(len(groups)))), shape=shape)
         self._design = np.vstack([data.women.design, data.arms.design])
+        self._rows = np.hstack([self._design, self._sum_by_group.toarray().T])
         self._arm_group = np.eye(data.n_groups)[data.arms.group]
 
     @property
@@ -132,7 +133,15 @@ class LogPosterior:
         found = self._prior_slopes(thetas)[0]
         for part in self._parts(len(thetas)):
             slope = self._slopes(self._predict(thetas[part], tau))
-            found[part] += np.hstack([slope @ self._design, tau * (self._sum_by_group @ slope.T).T])
+            found[part] += self._scale(slope @ self._rows, tau)
+        return found
+
+    def slope_by_tau(self, thetas: FloatArray, tau: float) -> FloatArray:
+        """Differentiate the log density of each row by tau, the standardised deviations held; shape (n_draws,)."""
+        found, deviations = np.zeros(len(thetas)), thetas[:, self.data.n_coefficients :]
+        for part in self._parts(len(thetas)):
+            slope = self._slopes(self._predict(thetas[part], tau))
+            found[part] = ((slope @ self._rows[:, self.data.n_coefficients :]) * deviations[part]).sum(axis=1)
         return found
 
     def expand(self, theta: FloatArray, tau: float) -> tuple[float, FloatArray, FloatArray]:
@@ -170,12 +179,12 @@ class LogPosterior:
         return (shares**2).mean(axis=-1) if self.data.two_parameter else np.zeros(shares.shape[:-1])
 
     def _predict(self, thetas: FloatArray, tau: float) -> FloatArray:
-        k, n = self.data.n_coefficients, self._n_women
-        eta = thetas[:, :k] @ self._design.T
-        deviations = tau * thetas[:, k:]
-        eta[:, :n] += deviations[:, self.data.women.group]
-        self._by_arm(eta[:, n:])[...] += deviations[:, self.data.arms.group, None]
-        return np.asarray(eta, dtype=np.float64)
+        return np.asarray(self._scale(thetas.copy(), tau) @ self._rows.T, dtype=np.float64)
+
+    def _scale(self, rows: FloatArray, tau: float) -> FloatArray:
+        """Bring standardised deviations, or derivatives by them, to units of tau, in place."""
+        rows[:, self.data.n_coefficients :] *= tau
+        return rows
 
     def _by_arm(self, values: FloatArray) -> FloatArray:
         return values.reshape(len(values), self._n_arms, self.data.arms.n_points)

@@ -3,12 +3,13 @@
 At every grid value of tau the log posterior is maximised by Newton's method, in coordinates in which it is nearly
 normal (`curved`), and its curvature gives a normal distribution (Laplace's method; Tierney & Kadane 1986,
 doi 10.1080/01621459.1986.10478240); the values are weighted by their marginal likelihood. Where few events leave the
-posterior skewed, importance draws move mean and covariance.
+posterior skewed, draws move mean and covariance: importance draws for one of many fits, Hamiltonian chains for a model
+that is kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,15 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 from scipy.special import ndtri
 
 from poi_predict.errors import ModelError
-from poi_predict.modeling.borrowing.correction import Correction, choose_components, learn_correction
+from poi_predict.modeling.borrowing.correction import (
+    Correction,
+    choose_components,
+    learn_by_chains,
+    learn_correction,
+    spread_over_mass,
+)
 from poi_predict.modeling.borrowing.curved import CurvedPosterior, straighten
+from poi_predict.modeling.borrowing.hamiltonian import PLANS, integrate_slopes
 from poi_predict.modeling.borrowing.likelihood import JointData, LogPosterior
 from poi_predict.modeling.borrowing.points import draw_normal_points
 
@@ -55,7 +63,9 @@ class Posterior:
     pareto_k, effective_draws : float
         Largest and smallest of the components that importance draws were made for; NaN where none were.
     corrected : bool
-        Whether means, covariances and weights were moved by the importance draws.
+        Whether means, covariances and weights were moved by draws that can be trusted.
+    r_hat : float
+        Largest of the components that chains were run for; NaN where none were.
     """
 
     taus: FloatArray
@@ -66,6 +76,7 @@ class Posterior:
     pareto_k: float
     effective_draws: float
     corrected: bool
+    r_hat: float = float("nan")
 
     def place(self, epsilon: FloatArray, component: int) -> FloatArray:
         """Turn standard normal rows into parameters of one component, shape (n_draws, d)."""
@@ -150,7 +161,13 @@ def make_tau_grid(scale: float, n_points: int) -> tuple[FloatArray, FloatArray]:
 
 
 def compute_posterior(
-    data: JointData, link: Link, grid: tuple[FloatArray, FloatArray], *, correct: bool, seed: int
+    data: JointData,
+    link: Link,
+    grid: tuple[FloatArray, FloatArray],
+    *,
+    sampler: str,
+    seed: int,
+    coarse: JointData | None = None,
 ) -> Posterior:
     """Compute the posterior on a grid of between-study SDs.
 
@@ -160,31 +177,34 @@ def compute_posterior(
     link : Link
     grid : tuple of two ndarray of shape (n_components,)
         Values of tau, ascending, and the prior share of each.
-    correct : bool
-        Whether importance draws correct the normal approximation.
+    sampler : {"none", "importance", "quick", "fine"}
+        What corrects the normal approximation: nothing, importance draws, or chains.
     seed : int
-        Of those draws.
+        Of the draws.
+    coarse : JointData, optional
+        The same with fewer points in each arm: the draws are made there.
 
     Notes
     -----
-    What importance draws teach of one component is held to be true of its neighbours as well, in units of their own
-    normal distributions.
+    What draws teach of one component is held to be true of its neighbours, and of finer points, as well: in units of
+    their own normal distributions.
 
     Raises
     ------
     ModelError
         If the posterior has no maximum that can be found.
     """
-    (taus, shares), d = grid, data.n_coefficients + data.n_groups
-    density = CurvedPosterior(LogPosterior(data, link), data.attenuation)
-    modes, roots, log_evidence = _approximate(density, taus, np.concatenate([data.prior_mean, np.zeros(data.n_groups)]))
-    learned = {0: Correction(np.zeros(d), np.eye(d), 0.0, float("nan"), float("nan"))}
-    if correct:
-        chosen, n_draws = choose_components(_weigh(shares, log_evidence), density.n_rows)
-        learned = {k: learn_correction(density, taus[k], modes[k], roots[k], n_draws, seed) for k in chosen.tolist()}
+    density, (taus, shares) = CurvedPosterior(LogPosterior(data, link), data.attenuation), grid
+    start = np.concatenate([data.prior_mean, np.zeros(data.n_groups)])
+    modes, roots, log_evidence = _approximate(density, taus, start)
+    learnable = density, (modes, roots, log_evidence)
+    if coarse is not None:
+        rough = CurvedPosterior(LogPosterior(coarse, link), coarse.attenuation)
+        learnable = rough, _approximate(rough, taus, start)
+    learned = _learn(*learnable, grid, sampler, seed)
     places, found = list(learned), list(learned.values())
     if all(part.trusted for part in found):
-        log_evidence += np.interp(taus, taus[places], [part.gain for part in found])
+        log_evidence = log_evidence + np.interp(taus, taus[places], [part.gain for part in found])
     nearest = [found[int(np.argmin(np.abs(taus[places] - tau)))] for tau in taus]
     centres = np.array([mode + root @ part.shift for mode, root, part in zip(modes, roots, nearest, strict=True)])
     return Posterior(
@@ -196,7 +216,33 @@ def compute_posterior(
         pareto_k=max(part.pareto_k for part in found),
         effective_draws=min(part.effective_draws for part in found),
         corrected=all(part.trusted for part in found),
+        r_hat=max(part.r_hat for part in found),
     )
+
+
+def _learn(
+    density: CurvedPosterior,
+    normal: tuple[FloatArray, FloatArray, FloatArray],
+    grid: tuple[FloatArray, FloatArray],
+    sampler: str,
+    seed: int,
+) -> dict[int, Correction]:
+    """Return what draws teach, by component; nothing, of the first one, where none are made."""
+    (modes, roots, log_evidence), (taus, shares) = normal, grid
+    d, weights = modes.shape[1], _weigh(shares, log_evidence)
+    if sampler == "importance":
+        chosen, n_draws = choose_components(weights, density.n_rows)
+        return {k: learn_correction(density, taus[k], modes[k], roots[k], n_draws, seed) for k in chosen.tolist()}
+    if sampler == "none":
+        return {0: Correction(np.zeros(d), np.eye(d), 0.0, float("nan"), float("nan"))}
+    plan = PLANS[sampler]
+    chosen = np.arange(len(taus)) if plan.n_components >= len(taus) else spread_over_mass(weights, plan.n_components)
+    learned = {k: learn_by_chains(density, taus[k], modes[k], roots[k], plan, seed) for k in chosen.tolist()}
+    integrated = integrate_slopes(taus[chosen], np.array([part.slope for part in learned.values()]))
+    return {
+        k: replace(part, gain=float(whole - log_evidence[k]))
+        for (k, part), whole in zip(learned.items(), integrated, strict=True)
+    }
 
 
 def _approximate(

@@ -9,12 +9,13 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from poi_predict.modeling.borrowing.conflict import (
+    combine_conflicts,
     compute_conflict,
     compute_information_shares,
     compute_overall_conflict,
     flag_conflicts,
 )
-from poi_predict.modeling.borrowing.joint import complete_arms, fit_evidence_alone, place_arms
+from poi_predict.modeling.borrowing.joint import complete_arms, place_arms
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.posterior import make_tau_grid
 
@@ -35,8 +36,15 @@ LEAST_LEARNED_BY_ARMS = 0.3
 BISECTIONS = 60
 
 
-def describe_posterior(fit: JointFit, evidence: Evidence) -> pd.DataFrame:
+def describe_posterior(fit: JointFit, evidence: Evidence, alone: Posterior, twin: Posterior) -> pd.DataFrame:
     """Return one row a parameter.
+
+    Parameters
+    ----------
+    fit : JointFit
+    evidence : Evidence
+    alone, twin : Posterior
+        Of arms and priors without the women, and the same with normal tails, of `fit_evidence_alone`.
 
     Returns
     -------
@@ -47,10 +55,9 @@ def describe_posterior(fit: JointFit, evidence: Evidence) -> pd.DataFrame:
     """
     k, posterior = len(fit.design.coefficients), fit.posterior
     sd = np.sqrt(np.diag(fit.covariance))
-    alone = fit_evidence_alone(fit, evidence)
     sd_alone = np.sqrt(np.diag(alone.covariance))[:k]
     shares = compute_information_shares(fit.prior_sd, sd_alone, sd[:k])
-    conflict = _judge_each(fit, alone if fit.twin is None else fit_evidence_alone(fit, evidence, as_twin=True))
+    conflict = _judge_each(fit, twin)
     quantiles = _find_quantiles(posterior)
     blank = np.full(len(fit.groups), np.nan)
 
@@ -74,22 +81,23 @@ def describe_posterior(fit: JointFit, evidence: Evidence) -> pd.DataFrame:
     return pd.concat([frame, _describe_tau(posterior, evidence)], ignore_index=True)
 
 
-def describe_conflict(fit: JointFit, evidence: Evidence) -> dict[str, Any]:
+def describe_conflict(fit: JointFit, evidence: Evidence, alone: Posterior) -> dict[str, Any]:
     """Return the p-values of the sources against each other, and the parameters that stand out.
 
-    ``p_arms``: arms against priors; ``p_patients``: women against both, None without women; ``flagged``: parameters
-    whose own p-value remains below 0.05 after Holm's correction.
+    ``p_arms``: arms against priors; ``p_patients``: women against both, None without women. Each is one test, of all
+    parameters together and of every single one. ``flagged``: parameters that contradict by themselves.
     """
     k = len(fit.design.coefficients)
-    alone = fit_evidence_alone(fit, evidence, as_twin=True)
     prior = fit.prior_mean, np.diag(fit.prior_sd**2)
-    p_arms = compute_overall_conflict(prior, _first(alone.collapse(), k), LEAST_LEARNED_BY_ARMS)
+    of_arms = _first(alone.collapse(), k)
+    p = compute_conflict(fit.prior_mean, fit.prior_sd, of_arms[0], np.sqrt(np.diag(of_arms[1])))
+    p_arms = combine_conflicts(compute_overall_conflict(prior, of_arms, LEAST_LEARNED_BY_ARMS), p)
     p_patients = None
     if len(fit.centre_codes):
         joint = fit.posterior if fit.twin is None else fit.twin
         before, after = _first(alone.collapse_straight(), k), _first(joint.collapse_straight(), k)
-        p_patients = _or_none(compute_overall_conflict(before, after))
-    p = _judge_each(fit, alone)
+        p = _judge_each(fit, alone)
+        p_patients = _or_none(combine_conflicts(compute_overall_conflict(before, after), p))
     flagged = [name for name, flag in zip(fit.design.coefficients, flag_conflicts(p), strict=True) if flag]
     return {"p_arms": _or_none(p_arms), "p_patients": p_patients, "flagged": flagged, "tail": evidence.tail}
 

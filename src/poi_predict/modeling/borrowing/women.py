@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Copula", "Moments", "build_copula", "compute_women", "fill_gaps", "list_marginals", "silence_few"]
 
-FIELD_POINTS = 512
+FIELD_POINTS = 2**14
+"""So many that a rare level and another variable, unrelated in the field, are unrelated among the points as well: a gap
+is filled by these correlations."""
 FIELD_WOMEN = 10.0
 """How many women the table of the field is worth against those of the clinic, when a gap is filled."""
 LEAST_SPREAD = 1e-6
@@ -109,9 +112,8 @@ def compute_women(
     least : int
         Means and SDs of the women are rounded for so many (`poi_predict.privacy`); 0 leaves them exact.
     """
-    marginals = [marginal for marginal in marginals if column.keys() >= set(marginal.columns)]
-    field = build_copula(marginals, correlations, FIELD_POINTS, seed).place(marginals, column)
-    mean, covariance = compute_moments(field)
+    marginals = tuple(marginal for marginal in marginals if column.keys() >= set(marginal.columns))
+    mean, covariance = (each.copy() for each in _find_field(marginals, tuple(correlations), tuple(column), seed))
     known = ~np.isnan(mean)
     covariance[~known, :] = covariance[:, ~known] = 0.0
     n, own_mean, own_sd = _weigh(values, weight)
@@ -130,6 +132,18 @@ def compute_women(
         Moments(mean, correlation * np.outer(sd, sd)),
         Moments(blended_mean, (0.99 * correlation + 0.01 * np.eye(len(mean))) * np.outer(blended_sd, blended_sd)),
     )
+
+
+@lru_cache(maxsize=8)  # the same in hundreds of resamples
+def _find_field(
+    marginals: tuple[Marginal, ...],
+    correlations: tuple[tuple[str, str, float], ...],
+    columns: tuple[str, ...],
+    seed: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and covariance of the columns among the women of the field; NaN where the table is silent."""
+    place = {name: position for position, name in enumerate(columns)}
+    return compute_moments(build_copula(marginals, correlations, FIELD_POINTS, seed).place(marginals, place))
 
 
 def _weigh(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
