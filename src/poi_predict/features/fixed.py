@@ -248,7 +248,9 @@ def build_fixed_features(
     with_centre = with_centre or CENTRE in settings.predictors
     built: list[tuple[str, FeatureBuilder, list[str]]] = []
     if named:
-        plain = dataclasses.replace(settings, predictors=named, prespecified=(), early_amenorrhea_months=())
+        plain = dataclasses.replace(
+            settings, predictors=named, prespecified=(), reviewed=(), early_amenorrhea_months=()
+        )
         for domain, builder, columns in build_features(codebook, plain).builders:
             built += [(domain, *fixed) for fixed in _fix(builder, columns, codebook)]
     if with_centre:

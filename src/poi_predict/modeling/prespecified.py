@@ -213,7 +213,7 @@ def build_one_column_each(codebook: Codebook, settings: FeatureSettings, variabl
     _check_named(settings, variables)
     beside = (name for chosen in variables for name in READ_WITH.get(chosen, ()))
     read = (*variables, *(name for name in beside if name in settings.predictors and name not in variables))
-    assembly = build_features(codebook, dataclasses.replace(settings, predictors=read, prespecified=()))
+    assembly = build_features(codebook, dataclasses.replace(settings, predictors=read, prespecified=(), reviewed=()))
     features: OneColumnEach = OneColumnEach(assembly, variables).set_output(transform="pandas")
     return features
 
