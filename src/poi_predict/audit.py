@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from poi_predict.features import CENTRE_CODE
 from poi_predict.modeling import fit_model, predict_response
+from poi_predict.modeling.blurring import blur_coefficients
 from poi_predict.privacy import LEAST
 from poi_predict.scoring import read_bundle
 from poi_predict.scoring.case_mix import summarise_women
@@ -340,7 +341,7 @@ def _difference_models(bundle: Bundle, X: pd.DataFrame, y: NDArray[np.int64]) ->
     ranks = []
     for left_out in _choose(len(X)):
         rest = np.arange(len(X)) != left_out
-        fitted = fit_model(clone(bundle.pipeline), X[rest], y[rest])
+        fitted = blur_coefficients(fit_model(clone(bundle.pipeline), X[rest], y[rest]), X[rest], y[rest])
         less = _find_posterior(fitted)
         if less is None or less[0].shape != whole[0].shape:
             continue

@@ -209,6 +209,18 @@ def explain(
 
 
 @app.command()
+def strip(
+    model: Annotated[Path, typer.Option("--model", "-m", help="A bundle folder of an earlier version.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the clean copy; must not exist.")],
+) -> None:
+    """Copy a stored model without refits, small counts and exact sums, from which its women could be read."""
+    from poi_predict.scoring.stripping import strip_model as run  # noqa: PLC0415
+
+    for line in run(model, out):
+        _say(line)
+
+
+@app.command()
 def audit(
     model: Annotated[Path, typer.Option("--model", "-m", help="A bundle folder.")],
     cohort: Annotated[Path, typer.Option("--cohort", "-c", help="The table that the model was trained on.")],

@@ -41,6 +41,7 @@ __all__ = [
     "LEAST",
     "PrivacySettings",
     "blur_correlation",
+    "blur_moments",
     "coarsen_count",
     "compute_inner_range",
     "count_beside_mode",
@@ -463,10 +464,23 @@ def guard_moments(
     mean, covariance, known : ndarray
         Blurred as the head of this module says; all 0 for a column that may not be told.
     """
-    n, k = values.shape
-    rng = seed_noise(values)
+    known = (~np.isnan(values)).sum(axis=0)
+    return blur_moments(mean, covariance, known / max(len(values), 1), len(values), kept, seed_noise(values), least)
+
+
+def blur_moments(
+    mean: FloatArray,
+    covariance: FloatArray,
+    known: FloatArray,
+    n: int,
+    kept: Mask,
+    rng: np.random.Generator,
+    least: int = LEAST,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Blur sums as `guard_moments` does, by noise from elsewhere; `known` are shares of n women."""
+    k = len(mean)
     told = np.diag(kept)
-    count = np.array([coarsen_count(int(known), n, least) for known in (~np.isnan(values)).sum(axis=0)]) * told
+    count = np.array([coarsen_count(round(float(share) * n), n, least) for share in known]) * told
     blur = least / (2.0 * np.maximum(count, 1.0))
     spread = np.sqrt(np.diag(covariance)) * told
     sd = round_sd(spread * np.exp(blur / math.sqrt(2.0) * rng.normal(size=k)), count, least)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from poi_predict.errors import CohortError
 from poi_predict.scoring import read_bundle
 from poi_predict.scoring.portable import PortableBundle, read_portable
+from poi_predict.scoring.stripping import describe_exposure
 from poi_predict.tracking import read_registered_bundle
 
 if TYPE_CHECKING:
@@ -29,13 +31,26 @@ __all__ = [
 
 
 def read_model(model: str) -> Bundle:
-    """Read a bundle from a folder, or from the registry as ``models:/name@alias``."""
-    return read_bundle(_find_bundle(model))
+    """Read a bundle from a folder, or from the registry as ``models:/name@alias``.
+
+    What a bundle of an earlier version gives away of its women is said as a warning of the logger ``poi_predict``.
+    """
+    bundle = read_bundle(_find_bundle(model))
+    _warn(bundle)
+    return bundle
 
 
 def read_portable_model(model: str) -> PortableBundle:
     """Read a bundle as `read_model` does, to be sent to the processes that score with it."""
-    return read_portable(_find_bundle(model))
+    portable = read_portable(_find_bundle(model))
+    _warn(portable.bundle)
+    return portable
+
+
+def _warn(bundle: Bundle) -> None:
+    exposure = describe_exposure(bundle.contract, has_refits=bool(bundle.refits))
+    if exposure is not None:
+        logging.getLogger("poi_predict").warning("Warning: %s", exposure)
 
 
 def is_registered(model: str) -> bool:

@@ -365,7 +365,8 @@ def _contract(training: Training) -> Contract:
     women = summarise_training(
         pipeline, data.X, study.codebook, contract.predictors, training.analysis.patient, influence, study.privacy.least
     )
-    return add_regimens(add_women(contract, women), training.comparable)
+    contract = replace(add_women(contract, women), privacy=asdict(study.privacy))
+    return add_regimens(contract, training.comparable)
 
 
 def _variables_used(training: Training) -> tuple[str, ...]:

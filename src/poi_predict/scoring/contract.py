@@ -25,7 +25,7 @@ REFERENCE = "from published aggregates; not for counselling"
 
 _Kind = TypeVar("_Kind")
 
-ADDED_LATER = frozenset({"women"})
+ADDED_LATER = frozenset({"privacy", "women"})
 """Fields that bundles of an earlier version lack; without them a bundle scores as it did, and knows less."""
 
 FEWEST_WOMEN = 20
@@ -83,6 +83,9 @@ class Contract:
     women : mapping
         What `summarise_training` kept of the women of training for flags and for drift: shares, bins, protocols seen.
         Empty where they were too few, in a model of published evidence alone, and in bundles of earlier versions.
+    privacy : mapping
+        ``least``: how many women every figure of the bundle is of. Empty in bundles of earlier versions, which hold
+        figures of fewer, and in a model of published evidence alone.
     regimens : mapping
         ``settings`` and ``support`` of comparing regimens, as plain values; empty where the model reads nothing of the
         protocol.
@@ -120,6 +123,7 @@ class Contract:
     outcome_columns: tuple[Mapping[str, Any], ...] = ()
     development: Mapping[str, Any] = field(default_factory=dict)
     women: Mapping[str, Any] = field(default_factory=dict)
+    privacy: Mapping[str, Any] = field(default_factory=dict)
     regimens: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     brands: tuple[str, ...] = ()
@@ -164,6 +168,7 @@ class Contract:
                 outcome_columns=tuple(dict(column) for column in stored["outcome_columns"]),
                 development=dict(stored["development"]),
                 women=dict(stored.get("women", {})),
+                privacy=dict(stored.get("privacy", {})),
                 regimens=dict(stored["regimens"]),
                 synthetic=_of_kind(bool, stored["synthetic"]),
                 brands=_texts(stored["brands"]),
