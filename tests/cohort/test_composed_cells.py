@@ -132,7 +132,12 @@ def test_check_boxes_with_clear_names_are_read_and_said(tmp_path: Path) -> None:
         ("adjuvant: PRP", "adjuvant: HRT"),
         ("adjuvant_prp", "adjuvant_hrt"),
     ):
-        table = {"id": ids(5), names[0]: ["1", "0", "1", None, "2"], names[1]: ["0", "0", "1", None, "1"]}
+        table = {
+            "id": ids(5),
+            "age": ["30"] * 5,
+            names[0]: ["1", "0", "1", None, "2"],
+            names[1]: ["0", "0", "1", None, "1"],
+        }
         cohort = read(tmp_path, table)
         assert cohort.data["adjuvant"].fillna("?").tolist() == ["prp", "none", "hrt+prp", "?", "?"]
         assert {f.rule: f.rows for f in cohort.findings.errors} == {"unknown_level": (5,)}
@@ -142,6 +147,7 @@ def test_check_boxes_with_clear_names_are_read_and_said(tmp_path: Path) -> None:
 def test_check_boxes_by_number_need_the_study(tmp_path: Path) -> None:
     table = {
         "id": ids(3),
+        "age": ["30"] * 3,
         "adjuvant___1": ["1", "Unchecked", "Checked"],
         "adjuvant___2": ["0", "Unchecked", "Checked"],
     }
