@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Regimens compared, honestly
 #
-# What if she had another source, route or dose? The model can be asked; whether its answers can be told apart is
+# What if she had another source, route or dose? The model can be asked; whether its answers can be distinguished is
 # another question. First a trial in which lots were drawn, then women for whom protocols were chosen.
 
 # %%

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from poi_predict.batch_scoring import ScoringOptions, score
 from poi_predict.cli import main
 from poi_predict.errors import CohortError
 from poi_predict.one_woman import compare_cohort, compare_patient, explain_patient
@@ -32,6 +34,21 @@ def test_one_womans_page_names_her_alone_and_is_marked(cohort: Path, tmp_path: P
     assert "SYNTHETIC" in page
     assert "not for counselling" in page
     assert any("ot distinguishable" in line for line in lines)
+
+
+def test_all_pages_give_her_the_interval_of_score(cohort: Path, tmp_path: Path) -> None:
+    score(MODEL, cohort, tmp_path / "s.csv", ScoringOptions(n_jobs=1))
+    row = pd.read_csv(tmp_path / "s.csv").iloc[2]
+    low, high = (f"{100 * row[name]:.0f}" for name in ("ci_low", "ci_high"))
+    assert row["patient_id"] == "SYN-00003"
+    explain_patient(MODEL, cohort, "SYN-00003", tmp_path / "her.html")
+    compare_patient(MODEL, cohort, "SYN-00003", tmp_path / "r.html")
+    explained, compared = (" ".join((tmp_path / name).read_text().split()) for name in ("her.html", "r.html"))
+    assert f"<span>{low} % to {high} %</span>" in explained
+    assert f"With the therapy: {low} % to {high} %" in compared
+    contrast = re.search(r"without it, about \d+ \((\d+) to (\d+)\)", explained)
+    assert contrast is not None
+    assert f"Without it: {contrast[1]} % to {contrast[2]} %" in compared
 
 
 def test_published_evidence_calls_no_regimen_better_for_anyone(cohort: Path, tmp_path: Path) -> None:
@@ -102,16 +119,18 @@ def repeated(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_page_of_several_rows_says_which_row_it_is_of(repeated: Path, tmp_path: Path) -> None:
     ages = {}
     for row in (None, 2, 4):
-        lines = explain_patient(MODEL, str(repeated), "SYN-00002", str(tmp_path / "her.html"), row=row)
+        lines = explain_patient(MODEL, str(repeated), "SYN-00002", str(tmp_path / "her.html"), row=row, overwrite=True)
         page = (tmp_path / "her.html").read_text()
         assert lines[0].startswith("Rows 2 and 4 of the table have this patient_id; row")
         assert lines[0] in page
         ages[row] = "25 years" in page, "38 years" in page
     assert ages == {None: (False, True), 2: (True, False), 4: (False, True)}
     assert "row 4, the last, is used" in compare_patient(MODEL, repeated, "SYN-00002", tmp_path / "r.html")[0]
-    assert "row 2 is used" in compare_patient(MODEL, repeated, "SYN-00002", tmp_path / "r.html", row=2)[0]
+    assert (
+        "row 2 is used" in compare_patient(MODEL, repeated, "SYN-00002", tmp_path / "r.html", row=2, overwrite=True)[0]
+    )
     assert "row 2 is used" in (tmp_path / "r.html").read_text()
-    assert "have this patient_id" not in explain_patient(MODEL, repeated, "SYN-00001", tmp_path / "her.html")[0]
+    assert "have this patient_id" not in explain_patient(MODEL, repeated, "SYN-00001", tmp_path / "hers.html")[0]
 
 
 @pytest.mark.parametrize(("row", "said"), [(1, "1 is not. Rows 2 and 4 are."), (9, "9 is not. Rows 2 and 4 are.")])

@@ -147,7 +147,10 @@ def score(
         typer.Option("--cohort", "-c", help="A table, a folder of tables, or a quoted pattern: 'clinics/*.parquet'."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Scores: .csv, .tsv, .xlsx or .parquet.")],
-    reasons: Annotated[int, typer.Option("--reasons", min=0, max=50, help="Strongest variables to name a woman.")] = 0,
+    reasons: Annotated[
+        int,
+        typer.Option("--reasons", min=0, max=50, help="Number of most influential variables to report per patient."),
+    ] = 0,
     allow_synthetic_model: SyntheticOption = False,
     overwrite: OverwriteOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,

@@ -34,6 +34,7 @@ from poi_predict.validation.external import ExternalAssessment, assess_external
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from poi_predict.scoring import Contract
     from poi_predict.tracking import TrackedUse
 
 __all__ = ["ExternalValidation", "validate"]
@@ -270,6 +271,7 @@ def _report(bundle: Bundle, validation: ExternalValidation, p: np.ndarray, day: 
         study=contract.study,
         question=str(contract.endpoint.get("question", "")),
         endpoint=str(contract.endpoint.get("label") or contract.endpoint["event"]),
+        treated=_are_treated(contract),
         label=CATALOG[primary].label if primary in CATALOG else primary,
         development=_development(bundle),
         provenance=origin | {f"Model: {key}": value for key, value in bundle.provenance.lines().items()},
@@ -294,6 +296,12 @@ def _report(bundle: Bundle, validation: ExternalValidation, p: np.ndarray, day: 
         history=validation.history,
     )
     return render_external_report(content)
+
+
+def _are_treated(contract: Contract) -> bool:
+    """Whether the women had a treatment that nobody randomised."""
+    randomised = (contract.regimens.get("settings") or {}).get("randomised")
+    return not randomised and any(variable.get("role") == "protocol" for variable in contract.codebook.values())
 
 
 def _json(content: Mapping[str, Any]) -> str:

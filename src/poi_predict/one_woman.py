@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from poi_predict.regimen import OptionList, RegimenComparison, ResponseDraws, WaitingComparison
+    from poi_predict.regimen import Option, OptionList, RegimenComparison, ResponseDraws, WaitingComparison
     from poi_predict.report import PatientContent
+    from poi_predict.report.regimen_content import Chances
     from poi_predict.scoring import Bundle
 
 __all__ = ["ComparedCohort", "compare_cohort", "compare_patient", "explain_patient"]
@@ -147,7 +148,7 @@ def compare_patient(
         _describe_woman(bundle, hers, for_regimens=True),
         comparison,
         settings,
-        chances=draw_chances(draws, inputs, untreated),
+        chances=_draw_chances(bundle, draws, hers.row, untreated),
         waiting=_compare_waiting(draws, inputs, options, settings, bundle),
         details=bundle.assessment.get("regimens"),
     )
@@ -237,6 +238,18 @@ def _describe_woman(bundle: Bundle, woman: _Woman, *, for_regimens: bool = False
     return replace(content, flags=(*woman.remarks, *content.flags))
 
 
+def _draw_chances(bundle: Bundle, draws: ResponseDraws, row: pd.DataFrame, untreated: Option | None) -> Chances:
+    """Return her chances with the intervals that `score` and her page of explanation give."""
+    inputs = conform(row, bundle.contract)
+    return draw_chances(
+        draws,
+        inputs,
+        untreated,
+        scored=dict(score_frame(bundle, row, reasons=0).iloc[0]),
+        contrast=predict_contrast(bundle.pipeline, inputs),
+    )
+
+
 def _open_comparison(bundle: Bundle) -> tuple[RegimenSettings, OptionList, Support, ResponseDraws]:
     stored = bundle.contract.regimens
     if not stored:
@@ -256,8 +269,17 @@ def _compare_waiting(
 ) -> WaitingComparison | None:
     if not settings.waiting_months or not {"age", "amenorrhea_months"} & set(bundle.contract.predictors):
         return None
-    months = settings.waiting_months
-    return compare_waiting(draws, row, options.options, months, favourable=_is_favourable(bundle))
+    favourable = _is_favourable(bundle)
+    untreated = next((option for option in options.options if not option.is_therapy), None)
+    return compare_waiting(
+        draws,
+        row,
+        [option for option in options.options if option.is_therapy],
+        settings.waiting_months,
+        favourable=favourable,
+        untreated=untreated if favourable else None,
+        horizon_months=bundle.contract.endpoint.get("horizon_months"),
+    )
 
 
 def _is_favourable(bundle: Bundle) -> bool:

@@ -63,11 +63,11 @@ BACK: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 }
 WARNINGS = (
     "Made from published aggregates alone: no woman was used, nothing was validated. Not for counselling.",
-    "Arms of different studies were compared: women were not drawn by lot, definitions and follow-up differ.",
+    "Arms of different studies were compared: women were not randomised, definitions and follow-up differ.",
 )
 LIMITS = (
     "How well it predicts: it was never tried on a woman whose outcome is known.",
-    "Whether the therapy works: women without it are known from other studies only, and nobody drew lots.",
+    "Whether the therapy works: women without it are known from other studies only; it was not randomised.",
     "Which protocol is better for whom: almost nothing that was published speaks to it.",
     "Causes: an effect says what goes together, not what would happen if a value were changed.",
 )
@@ -230,7 +230,7 @@ def _render_card(study: Study, pipeline: Pipeline, assessment: Assessment, prove
         question=study.question,
         population=study.population,
         endpoint=study.endpoint_label,
-        verdict=f"This model is {REFERENCE}. With and without the therapy {told} be told apart.",
+        verdict=f"This model is {REFERENCE}. With and without the therapy {told} be distinguished.",
         n=0,
         n_patients=0,
         events=0,

@@ -24,10 +24,14 @@ from poi_predict.report.reporting_guidelines import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from poi_predict.outcomes import Training
     from poi_predict.report import ReportContent
     from poi_predict.report.equation import Equation
     from poi_predict.scoring import Provenance
+    from poi_predict.study import Study
+    from poi_predict.validation import Assessment
 
 __all__ = ["RunPages", "build_run_pages"]
 
@@ -135,6 +139,7 @@ def _study_facts(training: Training, content: ReportContent) -> dict[str, Any]:
         "inclusion": "; ".join(rule.text for rule in study.inclusion) or None,
         "predictors": ", ".join(codebook[name].label for name in predictors),
         "treatment_predictors": ", ".join(codebook[n].label for n in predictors if codebook[n].role == "protocol"),
+        "treatment_note": _describe_treatment(study, assessment, predictors),
         "n_centres": None if analysis.centre is None else len(set(analysis.centre.tolist())),
         "attrition_note": "; ".join(
             f"{row['step']}: {row['excluded_rows']} rows left out"
@@ -162,3 +167,17 @@ def _study_facts(training: Training, content: ReportContent) -> dict[str, Any]:
         "candidates": ", ".join(CATALOG[c.name].label for c in assessment.candidates if c.name != assessment.primary),
         "verdict": content.verdict,
     }
+
+
+def _describe_treatment(study: Study, assessment: Assessment, predictors: Sequence[str]) -> str | None:
+    """Say what the model knows of women without the treatment; nothing where the study has no treatment."""
+    if assessment.details.get("evidence"):
+        return (
+            "The model answers with the therapy and without it; women without it are known from published cohorts, so "
+            "this comparison is not randomised"
+        )
+    if all(study.codebook[name].role != "protocol" for name in predictors):
+        return None
+    if study.regimens.randomised:
+        return "The treatment was randomised and is a predictor; the model predicts under each arm of the trial"
+    return "The model describes treated women; it cannot say what would have happened without the therapy"

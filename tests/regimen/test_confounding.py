@@ -1,4 +1,4 @@
-"""What cannot be told apart is said."""
+"""What cannot be distinguished is said."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_one_source_for_each_centre() -> None:
     (found,) = find_confounded(protocol, centre)
     assert found.perfect
     assert (found.variable, found.other, found.level, found.n_mixed, found.n) == ("source", "centre", None, 0, 30)
-    assert found.sentence == "source cannot be told apart from centre: within each centre, it was always the same."
+    assert found.sentence == "source cannot be distinguished from centre: within each centre, it was always the same."
 
 
 def test_one_level_of_three() -> None:
@@ -25,7 +25,7 @@ def test_one_level_of_three() -> None:
     source = np.array(["marrow", "fat"] * 10 + ["cord"] * 10)
     (found,) = find_confounded(pd.DataFrame({"source": source}), centre)
     assert (found.level, found.perfect) == ("cord", True)
-    assert "source “cord” cannot be told apart from centre" in found.sentence
+    assert "source “cord” cannot be distinguished from centre" in found.sentence
 
 
 def test_nearly() -> None:
@@ -36,7 +36,7 @@ def test_nearly() -> None:
     assert found.share == pytest.approx(99 * 100 / (100 * 101))
     assert not found.perfect
     assert found.n_mixed == 100
-    assert "can hardly be told apart from centre, which explains 98 % of who got what" in found.sentence
+    assert "can hardly be distinguished from centre, which explains 98 % of who got what" in found.sentence
 
 
 def test_what_varies_freely_is_not_named() -> None:

@@ -101,7 +101,7 @@ def test_an_option_of_one_centre_only_is_said_so(quick: CrossFitSettings) -> Non
         rng.integers(0, 2, 80), np.where(centre == "Basel", "A", "B"), rng.normal(size=(80, 1)), centre=centre
     )
     overlap = assess_overlap(courses, settings=quick)
-    assert overlap.sentences[0].startswith("option cannot be told apart from centre")
+    assert overlap.sentences[0].startswith("option cannot be distinguished from centre")
     assert overlap.largest_before == np.inf
     plain = json.loads(json.dumps(overlap.as_dict(), allow_nan=False))
     assert plain["confounded"][0]["perfect"]

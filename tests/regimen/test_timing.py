@@ -88,9 +88,25 @@ def test_tables_and_plain_values(monkeypatch: pytest.MonkeyPatch) -> None:
     assert frame.loc[frame["months"] == 0, "difference"].eq(0).all()
     stored = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert stored["rows"][0]["worse"] is None
-    assert "have not come back" in stored["caveat"]
+    assert "are not counted" in stored["caveat"]
     monkeypatch.setattr(draws_module, "MOST_NUMBERS_AT_ONCE", 6_000)
     pd.testing.assert_frame_equal(compare_waiting(draws_of, women, OPTIONS[:3]).frame(), frame)
+
+
+def test_recoveries_while_she_waits_are_counted_where_the_model_knows_of_them() -> None:
+    women, draws_of = draw_women(5, 8), build_draws(evidence_model(0.0))
+    later = compare_waiting(draws_of, women, OPTIONS[1:3], (6.0,))
+    found = compare_waiting(draws_of, women, OPTIONS[1:3], (6.0,), untreated=OPTIONS[0], horizon_months=12)
+    alone = draws_of.compute(women, OPTIONS[:1])[0]
+    came = 1 - np.sqrt(1 - alone)  # half of the horizon at a constant rate
+    np.testing.assert_allclose(found.recovered[..., 1], np.broadcast_to(came, (5, 2)))
+    np.testing.assert_allclose(found.p[..., 1], came + (1 - came) * later.p[..., 1])
+    np.testing.assert_array_equal(found.p[..., 0], later.p[..., 0])
+    assert (found.p[..., 1] > later.p[..., 1]).all()
+    assert ((found.low <= found.p) & (found.p <= found.high)).all()
+    assert np.isnan(later.recovered[..., 1]).all()
+    assert "longer time than treatment now" in found.caveat
+    assert "are not counted" in later.caveat
 
 
 def test_a_model_that_reads_neither_is_refused() -> None:

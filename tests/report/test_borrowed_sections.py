@@ -117,7 +117,7 @@ def test_all_of_it_stands_on_a_page_without_what_no_one_asked_for(report):
     content = report(extra_sections=build_borrowed_sections(make_planted()))
     page = render_report(content)
     assert all(f'<a href="#x{i}">{title}</a>' in page for i, title in enumerate(TITLES))
-    assert not re.search(r"\b(?:nan|NaN|None|inf)\b", page)
+    assert not re.search(r"\b(?:nan|NaN|None(?! of her values)|inf)\b", page)
     assert "PLANTED" not in page
     assert "PLANTED" not in render_model_card(content)
     assert len(page) < 400_000
@@ -368,8 +368,8 @@ def test_with_and_without_says_whether_they_can_be_told_apart():
         "For the women of this cohort, on average: with the therapy, about 33 of 100 women would have"
         in section.paragraphs[0]
     )
-    assert "The difference of about 8 (−9 to +24) cannot be told from none." in section.paragraphs[0]
-    assert "No woman drew lots" in section.paragraphs[1]
+    assert "The difference of about 8 (−9 to +24) is compatible with no difference." in section.paragraphs[0]
+    assert "The therapy was not randomised" in section.paragraphs[1]
     cells = list(section.tables[0].frame["Estimate (95 % interval)"])
     assert cells == [
         "32.7 (22.1 to 45.8)", "24.9 (18.3 to 33.1)", "+7.8 (−8.9 to +24.1)", "1.46 (0.71–2.98)", "not distinguishable",
@@ -381,8 +381,8 @@ def test_with_and_without_says_whether_they_can_be_told_apart():
 def test_a_difference_that_can_be_told_from_none_has_a_direction(sign, said):
     hers = DATA.make_hers(difference=0.15 * sign, distinguishable=True)
     assert said in describe_contrast(hers)[0]
-    assert "told from none" not in describe_contrast(hers)[0]
-    assert "told apart" in words(find(TITLES[1], contrast=DATA.make_contrast(distinguishable=True)))
+    assert "no difference" not in describe_contrast(hers)[0]
+    assert "distinguishable" in words(find(TITLES[1], contrast=DATA.make_contrast(distinguishable=True)))
 
 
 def test_a_contrast_that_is_not_estimable_says_so_and_draws_nothing():
@@ -430,7 +430,7 @@ def test_her_page_says_with_and_without_in_words():
     content = make_woman([DATA.make_hers()])
     page = render_patient_page(content)
     assert "about 33 of 100 women like her would have this outcome (22 to 46); without it, about 25 (18 to 33)" in page
-    assert "The difference of about 8 (−9 to +24) cannot be told from none." in page
+    assert "The difference of about 8 (−9 to +24) is compatible with no difference." in page
     assert "women without it are known from other studies only" in content.limits[0]
     assert "developed on 40 women of whom 12 responded" in page
 
@@ -449,7 +449,7 @@ def test_a_model_from_aggregates_says_that_it_is_not_for_counselling(report):
     assert len(content.banners) == 1
     assert "From published aggregates; not for counselling." in page
     assert "made from published evidence alone. It was never tried on women" in page
-    assert "The average woman of the published evidence: 30 of 100." in page
+    assert "The starting point of the explanation, with average values of all variables: 30 of 100." in page
     card = render_model_card(report(banners=brand_banners((NOT_FOR_COUNSELLING,))))
     assert "> **Please note.** From published aggregates; not for counselling." in card
 
@@ -466,7 +466,8 @@ def test_a_training_shows_its_conflicts_and_the_right_limit():
     found = SimpleNamespace(details=details, synthetic=True, events=12)
     kinds = [banner.partition(":")[0] for banner in _banners(found, BOOK)]
     assert kinds == ["SYNTHETIC", "THE WOMEN CONTRADICT THE EVIDENCE", "NOT TO BE TRUSTED"]
-    assert _limits(found)[0] == COMPARED
+    cohort = SimpleNamespace(codebook=BOOK, data=pd.DataFrame({"cell_source": ["adipose"]}))
+    assert _limits(found, cohort)[0] == COMPARED
     without = SimpleNamespace(details={"skill": "none"}, synthetic=False, events=12)
     assert _banners(without, BOOK) == ()
-    assert _limits(without)[0] == ALONE
+    assert _limits(without, cohort)[0] == ALONE

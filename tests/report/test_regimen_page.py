@@ -23,7 +23,7 @@ from poi_predict.report.patient import WOMEN, _flags
 from poi_predict.report.regimen_content import Chance, Chances, draw_chances
 from poi_predict.report.regimen_figures import N_DOTS, plot_chance_dots
 from poi_predict.report.regimen_page import build_regimen_content, order_options, render_regimen_page
-from poi_predict.report.regimen_words import compute_women_needed, describe_alike, describe_verdict
+from poi_predict.report.regimen_words import compute_women_needed, describe_alike
 from poi_predict.report.uncertain_factors import build_factor_section, plot_uncertain_factors
 
 
@@ -62,7 +62,7 @@ def test_page_is_whole_and_stands_alone(page):
     checker = PAGES.check(page)
     PAGES.assert_self_contained(page)
     assert [tag for tag, _ in checker.elements].count("h1") == 1
-    assert not re.search(r"\b(?:nan|NaN|None|inf)\b", page)
+    assert not re.search(r"\b(?:nan|NaN|None(?! of her values)|inf)\b", page)
     assert sum(tag == "svg" for tag, _ in checker.elements) == 4
     labelled = [given["aria-label"] for _, given in checker.elements if given.get("class") == "interval"]
     assert len(labelled) == 4
@@ -99,11 +99,12 @@ def test_brands_are_on_every_page_and_synthetic_only_where_it_is(page):
 
 
 def test_verdict_and_its_rule_are_printed_and_no_regimen_is_named_above_others(page):
-    _, comparison, *_ = DATA.make_parts()
     text = text_of(page)
-    best = np.nanmax(comparison.best)
-    assert "Can the regimens be told apart for her? No: they cannot be told apart." in text
-    assert f"is so with a probability of {100 * best:.0f} %; at least 95 % would be needed." in text
+    assert "Can the regimens be distinguished for her? No: they cannot be distinguished with these data." in text
+    assert "No regimen is named as the best; the differences between them are compatible with no difference." in text
+    assert "Probability best" not in text
+    assert "Expected loss" not in text
+    assert "the regimens have the same order for every woman" in text
     assert "The rule of the verdict. An option is called better than the others only if" in text
     assert "in at least 95 % of the draws" in text
     above = text[: text.index("The regimens side by side")]
@@ -114,7 +115,8 @@ def test_verdict_and_its_rule_are_printed_and_no_regimen_is_named_above_others(p
     ("kind", "head", "tone"),
     [
         ("better", "Yes: one regimen stands out.", "shown"),
-        ("partly", "In part: they cannot be ranked, but some can be told apart.", "weak"),
+        ("partly", "In part: they cannot be ranked, but some can be distinguished.", "weak"),
+        ("too few draws", "No verdict: too few refits or draws.", "none"),
         ("no comparison", "They cannot be compared: too few women had them.", "none"),
     ],
 )
@@ -125,12 +127,7 @@ def test_every_kind_of_verdict_has_its_words(kind, head, tone):
     page = render_quickly(make_content(comparison=comparison))
     assert f"{head} A is better than B (97 %)." in text_of(page)
     assert f'class="verdict {tone}"' in page
-
-
-def test_a_lead_too_small_to_matter_is_not_called_better():
-    verdict = Verdict("not distinguishable", None, None, (), (), (), "Not distinguishable: …")
-    assert "not by a difference that would be worth having" in describe_verdict(verdict, 0.97, 0.95)
-    assert describe_verdict(verdict, float("nan"), 0.95) == "Not distinguishable: …"
+    assert ("Probability best" in page) == (kind in ("better", "partly"))
 
 
 def test_chances_are_counted_drawn_and_told_from_one_another(page):
@@ -139,7 +136,7 @@ def test_chances_are_counted_drawn_and_told_from_one_another(page):
     text = text_of(page)
     assert f"With the therapy about {treated} of 100 women like her would have this outcome" in text
     assert f"without it about {untreated}." in text
-    assert "cannot be told from none" in text
+    assert "is compatible with no difference" in text
     drawn = [given["aria-label"] for tag, given in PAGES.check(page).elements if tag == "svg"]
     assert drawn[0].startswith(f"A hundred women with the therapy: {treated} expected")
     assert drawn[1].startswith(f"A hundred women without it: {untreated} expected")
@@ -159,6 +156,21 @@ def test_chances_are_the_models_own_and_their_draws_go_together():
         assert len(chance.dots) == N_DOTS
         assert list(chance.dots) == sorted(chance.dots)
         assert chance.low <= chance.p <= chance.high
+
+
+def test_intervals_that_the_model_states_are_those_of_the_page():
+    *_, draws, options, women = DATA.make_world()
+    stated = {"without_low": 0.11, "without_high": 0.52, "difference_low": -0.2, "difference_high": 0.3}
+    scored = {"ci_low": 0.09, "ci_high": 0.71}
+    found = draw_chances(draws, women.iloc[[0]], options.options[0], scored=scored, contrast=stated)
+    assert (found.treated.low, found.treated.high) == (0.09, 0.71)
+    assert (found.untreated.low, found.untreated.high) == (0.11, 0.52)
+    assert found.difference[1:] == (-0.2, 0.3)
+    content = make_content(chances=found)
+    natural = content.options.loc[content.options["option"] == "none"].iloc[0]
+    assert (natural["low"], natural["high"]) == (0.11, 0.52)
+    drawn = draw_chances(draws, women.iloc[[0]], options.options[0], scored={"ci_low": None, "ci_high": np.nan})
+    assert drawn == draw_chances(draws, women.iloc[[0]], options.options[0])
 
 
 def test_a_woman_without_cells_so_far_is_shown_the_average_therapy():
@@ -228,24 +240,26 @@ def test_what_is_not_known_is_gathered_and_would_have_to_be():
     assert "so the average one is meant: cell dose and route of administration." in text
     assert "it was filled in from the other variables" not in text
     assert "Of her: FSH and time since last menses. Measured, they would narrow her range." in text
-    assert "A trial in which lots are drawn between regimens" in text
-    assert re.search(r"about \d+0 women with a chance like hers, to tell two regimens 10 points apart", text)
+    assert "A randomised trial of the regimens" in text
+    assert re.search(
+        r"about \d+0 women with a chance like hers, to distinguish two regimens that differ by 10 points", text
+    )
 
 
 def test_women_like_her_and_confounding_are_said():
-    details = {"confounded": [{"sentence": f"route_{i} cannot be told apart from centre."} for i in "abc"]}
+    details = {"confounded": [{"sentence": f"route_{i} cannot be distinguished from centre."} for i in "abc"]}
     content = make_content(details=details)
     assert content.alike.startswith("Women like her in the data: none, because this model knows no woman singly")
-    assert content.confounding[0].startswith("Nobody drew lots for a regimen.")
+    assert content.confounding[0].startswith("Regimens were not randomised.")
     assert content.confounding[1] == (
-        "Route a cannot be told apart from centre. Route b cannot be told apart from centre. The report of the model "
-        "names 1 more."
+        "Route a cannot be distinguished from centre. Route b cannot be distinguished from centre. The report of the "
+        "model names 1 more."
     )
     text = text_of(render_quickly(content))
     assert all(sentence in text for sentence in (content.alike, *content.confounding, *content.unknown))
     lots = make_content(details={"randomised": True})
-    assert lots.confounding[0].startswith("Lots were drawn for the regimen")
-    assert not any("A trial in which lots are drawn" in sentence for sentence in lots.unknown)
+    assert lots.confounding[0].startswith("Regimens were randomised")
+    assert not any("A randomised trial" in sentence for sentence in lots.unknown)
 
 
 def test_little_known_makes_the_number_of_women_alike_say_little():
@@ -293,7 +307,8 @@ def test_a_factor_whose_direction_is_not_sure_is_hollow_and_said():
     assert "−4 (−12 to +5) ?" in texts
     section = build_factor_section(make_factors(), (0.27, 0.39), None)
     assert section.paragraphs[0] == (
-        "The average woman has a chance of 27 %, she one of 39 %. Which way it is moved is fairly sure for FSH; for 2 "
+        "The explanation starts from a chance of 27 %, where all values are average, and ends at hers of 39 %. Which "
+        "way it is moved is fairly sure for FSH; for 2 "
         "other values it is open."
     )
     assert "Age −4 (−12 to +5), direction not sure" in section.figures[0].alt
@@ -311,7 +326,7 @@ def test_no_sure_factor_is_said_too_and_so_is_an_interaction():
         }
     )
     section = build_factor_section(make_factors().assign(stable=False), (0.27, 0.39), pairs)
-    assert "Of none of her values is it sure whether it raises or lowers her chance." in section.paragraphs[0]
+    assert "None of her values clearly raises or lowers her chance." in section.paragraphs[0]
     assert "cell dose and FSH work together" in section.paragraphs[1]
     assert "−2 (−6 to +3) points, in a direction that is not sure" in section.paragraphs[1]
 

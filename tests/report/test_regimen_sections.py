@@ -78,7 +78,7 @@ def test_sections_come_in_reading_order_on_a_page_of_their_own_words(report):
     assert [section.after for section in sections] == ["data", "data", "explanation", "explanation"]
     page = render_report(report(extra_sections=sections))
     assert all(title in page for title in TITLES)
-    assert not re.search(r"\b(?:nan|NaN|None|inf)\b", page)
+    assert not re.search(r"\b(?:nan|NaN|None(?! of her values)|inf)\b", page)
     body = re.sub(r"<svg.*?</svg>", "", page[page.index("Which regimens were given") :], flags=re.DOTALL)
     assert "ovarian_artery" not in body
 
@@ -108,14 +108,14 @@ def test_options_are_listed_with_who_had_them_and_what_was_left_out():
     assert frame["Data"].tolist() == ["enough", "enough", "few", "none"]
     assert section.tables[1].frame.iloc[0].tolist() == ["her own cord", "It is not at hand. (A09)"]
     said = words(section)
-    assert "For none of the 120 women of this cohort could any regimen be told apart from another." in said
+    assert "For none of the 120 women of this cohort could the regimens be distinguished." in said
     assert "at least 95 % of the draws" in said
 
 
 def test_women_for_whom_something_was_told_apart_are_counted():
     women = {"n": 50, "kinds": {"better": 30, "not distinguishable": 20}, "best": {"A": 30}, "worse": {"B": 4, "C": 9}}
     said = words(build(*GIVEN, women=women)[0])
-    assert "For 20 of the 50 women of this cohort no regimen could be told apart" in said
+    assert "For 20 of the 50 women of this cohort the regimens cannot be distinguished" in said
     assert "Called better than every other: A (of 30 women)." in said
     assert "Called worse than it: C (of 9 women); B (of 4 women)." in said
 
@@ -130,9 +130,9 @@ def test_many_options_are_cut_short_with_a_word():
 def test_confounding_balance_and_positivity_are_said_shown_and_tabulated():
     (section,) = build(*ALIKE)
     said = words(section)
-    assert section.paragraphs[0].startswith("Nobody drew lots for a regimen.")
-    assert "Route cannot be told apart from centre: within each centre, it was always the same." in said
-    assert "Cell source “adipose” cannot be told apart from centre" in said
+    assert section.paragraphs[0].startswith("Regimens were not randomised.")
+    assert "Route cannot be distinguished from centre: within each centre, it was always the same." in said
+    assert "Cell source “adipose” cannot be distinguished from centre" in said
     assert re.search(r"in \d of 5 covariates, and still in \d once weighted", said)
     assert "of the women lie where all regimens were in use." in said
     assert "Not compared, because fewer than 10 women had it: placenta." in said
@@ -145,9 +145,9 @@ def test_confounding_balance_and_positivity_are_said_shown_and_tabulated():
 
 def test_what_cannot_be_modelled_says_why_and_keeps_the_confounding():
     (section,) = build(*ALIKE, overlap={"reason": "all women had the same regimen"}, randomised=True)
-    assert section.paragraphs[0].startswith("Lots were drawn")
+    assert section.paragraphs[0].startswith("Regimens were randomised")
     assert section.paragraphs[-1] == "Who had which regimen could not be modelled. All women had the same regimen."
-    assert "cannot be told apart from centre" in words(section)
+    assert "cannot be distinguished from centre" in words(section)
     assert section.figures == ()
 
 
@@ -167,7 +167,7 @@ def test_contrasts_stand_beside_the_plain_ones_with_their_e_values():
         "Before adjusting": "+25.0 (+15.0 to +35.0)",
         "Risk ratio": "1.50 (1.10–2.05)",
         "E-value": "2.37 (1.43)",
-        "Told apart": "yes",
+        "Distinguishable": "yes",
     }
     assert "One contrast leaves out none, all taken together: bone marrow against adipose" in words(section)
     assert "10.7326/M16-2607" in section.tables[0].note
@@ -182,8 +182,8 @@ def test_a_contrast_that_no_centre_can_make_has_no_number():
     section = build_effect_section({"effects": make_effects(contrast)})
     row = section.tables[0].frame.iloc[0]
     assert row["Adjusted"] == "not estimable: no centre used both"
-    assert (row["All together"], row["E-value"], row["Told apart"]) == ("—", "—", "no")
-    assert "No two regimens can be told apart, all contrasts taken together." in section.paragraphs
+    assert (row["All together"], row["E-value"], row["Distinguishable"]) == ("—", "—", "no")
+    assert "No two regimens can be distinguished, all contrasts taken together." in section.paragraphs
     assert section.tables[0].note == ""
     texts = [text.get_text() for text in section.figures[0].figure.axes[0].texts]
     assert texts == ["not estimable"]

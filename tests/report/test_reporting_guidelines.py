@@ -59,7 +59,7 @@ STUDY = {
     "seed": 7,
     "primary_label": "Ridge logistic regression",
     "candidates": "Prevalence, Firth, Random forest",
-    "verdict": "Skill shown: Ridge predicts better than telling every woman the prevalence.",
+    "verdict": "Skill shown: Ridge predicts better than giving every woman the same overall rate.",
 }
 
 

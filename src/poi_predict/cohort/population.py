@@ -221,8 +221,8 @@ class AnalysisSet:
             return f"{_count(self.n_censored)} were censored and left out without weights, as the study asks."
         return (
             f"{_count(self.n_censored)} without an event were followed for less than the horizon. They are censored, "
-            "not non-responders. The women followed long enough stand for them, by the inverse of the Kaplan–Meier "
-            f"probability of being followed (weights {self.weight.min():.2f} to {self.weight.max():.2f})."
+            "not non-responders. Women with complete follow-up were weighted to represent them, by the inverse of the "
+            f"Kaplan–Meier probability of being followed (weights {self.weight.min():.2f} to {self.weight.max():.2f})."
         )
 
 

@@ -113,7 +113,7 @@ def _make_prespecified(_signs: Mapping[str, int], _random_state: int) -> BaseEst
 
 _SPECS = (
     CandidateSpec("prevalence", "Prevalence (no model)", "none", True, True, _make_prevalence),
-    CandidateSpec("evidence", "Regression informed by published evidence", "evidence", True, True, _make_evidence),
+    CandidateSpec("evidence", "Evidence-informed logistic regression", "evidence", True, True, _make_evidence),
     CandidateSpec(
         PRESPECIFIED, "Pre-specified Firth regression, 1–3 columns", "linear", False, True, _make_prespecified
     ),

@@ -1,4 +1,4 @@
-"""Regimens compared: for one woman, and in a cohort where they were chosen, not drawn by lot."""
+"""Regimens compared: for one woman, and in a cohort where they were chosen, not randomised."""
 
 from .cohort import TreatedCohort, describe_regimens, prepare_comparison
 from .compared import RegimenComparison

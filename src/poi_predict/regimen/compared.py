@@ -123,7 +123,7 @@ class RegimenComparison:
         Columns: woman (position, from 0), option, label, p, low, high, difference, difference_low, difference_high,
         better_than_reference, best, mean_rank, expected_loss, n_women, n_alike, n_alike_with, n_arms, arm_women,
         support, extrapolated, verdict ("better than all others", "better than reference", "worse than reference",
-        "reference", "not distinguishable", "few", "no data").
+        "reference", "not distinguishable", "too few draws", "few", "no data").
         """
         n, k = self.p.shape
         of_option = {
@@ -219,6 +219,7 @@ class RegimenComparison:
 
     def _say_of_options(self) -> NDArray[np.object_]:
         said = np.full(self.p.shape, "not distinguishable", dtype=object)
+        said[[verdict.kind == "too few draws" for verdict in self.verdicts]] = "too few draws"
         said[self.claims > 0] = "better than reference"
         said[self.claims < 0] = "worse than reference"
         said[:, self.reference] = "reference"

@@ -11,7 +11,7 @@ import pandas as pd
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
 from poi_predict.regimen.compared import RegimenComparison
-from poi_predict.regimen.draws import compute_interval, split_women
+from poi_predict.regimen.draws import compute_interval, has_one_order, split_women
 from poi_predict.regimen.placing import derive_own_columns, place_options
 from poi_predict.regimen.settings import NO_THERAPY
 from poi_predict.regimen.verdicts import (
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["RegimenComparison", "compare_regimens"]
 
 LITTLE_KNOWN = 0.5
+ONE_ORDER = (
+    "This model has no interactions between regimen and woman, so the regimens have the same order for every woman; "
+    "only the size of their differences varies."
+)
 
 
 BY_WOMAN = (
@@ -118,8 +122,8 @@ def compare_regimens(
     standing = tuple(one.judge(settings.least_women) for one in found)
     reference, notes = _find_reference(options, found, settings)
     judged = draws_of.n_draws >= LEAST_DRAWS
-    if not judged:
-        notes = (*notes, f"{draws_of.n_draws} draws are too few for a verdict; {LEAST_DRAWS} are needed.")
+    if has_one_order(draws_of.pipeline, settings.protocol):
+        notes = (*notes, ONE_ORDER)
     judge = Judge(standing, reference, settings if judged else None, favourable)
     parts = list(_compute_parts(draws_of, women, compared, judge))
     by_woman = {name: np.concatenate([part[name] for part in parts]) for name in (*BY_WOMAN, "leader")}
@@ -144,7 +148,7 @@ def compare_regimens(
         extrapolated=nobody_had_it | unlike[:, None],
         flags=_flag(columns, settings, alike.known, unlike),
         verdicts=tuple(
-            write_verdict(compared, int(best), chance, beats, claims, reference)
+            write_verdict(compared, int(best), chance, beats, claims, reference, None if judged else draws_of.n_draws)
             for best, chance, beats, claims in zip(
                 leader, by_woman["best"], by_woman["beats"], by_woman["claims"], strict=True
             )

@@ -62,10 +62,10 @@ class Confounded:
         subject = self.variable if self.level is None else f"{self.variable} “{self.level}”"
         if self.perfect:
             what = "it was always the same" if self.level is None else "it was given to all women or to none"
-            return f"{subject} cannot be told apart from {self.other}: within each {self.other}, {what}."
+            return f"{subject} cannot be distinguished from {self.other}: within each {self.other}, {what}."
         return (
-            f"{subject} can hardly be told apart from {self.other}, which explains {100 * self.share:.0f} % of who got "
-            f"what; a comparison would rest on the {self.n_mixed} of {self.n} courses where it varied."
+            f"{subject} can hardly be distinguished from {self.other}, which explains {100 * self.share:.0f} % of who "
+            f"got what; a comparison would rest on the {self.n_mixed} of {self.n} courses where it varied."
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def find_confounded(
     Returns
     -------
     tuple of Confounded
-        Empty where everything can be told apart. A variable that never varied is not named.
+        Empty where everything can be distinguished. A variable that never varied is not named.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def find_confounded(
     >>> protocol = pd.DataFrame({"source": ["bone marrow"] * 4 + ["fat"] * 4, "route": ["ovarian", "vein"] * 4})
     >>> for found in find_confounded(protocol, ["Basel"] * 4 + ["Lyon"] * 2 + ["Oslo"] * 2):
     ...     print(found.sentence)
-    source cannot be told apart from centre: within each centre, it was always the same.
+    source cannot be distinguished from centre: within each centre, it was always the same.
     >>> find_confounded(protocol, near=0.0)
     Traceback (most recent call last):
     ValueError: near must be above 0 and at most 1; it is 0.0

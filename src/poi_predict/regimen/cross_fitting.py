@@ -110,7 +110,7 @@ class Propensity:
     p : ndarray of shape (repeats, n, n_options)
         Not truncated.
     known : bool
-        Given (options were drawn by lot), not estimated.
+        Given (options were randomised), not estimated.
     """
 
     p: FloatArray
@@ -176,7 +176,7 @@ def cross_fit_propensity(
     courses : Courses
     folds : ndarray of shape (n, repeats)
     known : mapping of option to probability, or array of shape (n_given, n_options), optional
-        Probabilities by which options were drawn by lot. Those of options left out are dropped, and the others
+        Probabilities by which options were randomised. Those of options left out are dropped, and the others
         scaled to add up to 1.
 
     Raises

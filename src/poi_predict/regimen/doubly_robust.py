@@ -1,4 +1,4 @@
-"""Options compared in a cohort where nobody drew lots: the doubly robust second opinion.
+"""Options compared in a cohort that was not randomised: the doubly robust second opinion.
 
 For each option the probability of the event if *every* woman of the cohort had had it: what the outcome model
 says, corrected by the weighted errors it made in the women who did have it (augmented inverse probability
@@ -134,10 +134,10 @@ def estimate_effects(
 def describe_truncation(courses: Courses, chances: Propensity, at: float) -> Iterator[str]:
     """Say how options came about and how many probabilities were truncated."""
     if chances.known:
-        yield "Options were drawn by lot with known probabilities; these were used as they are."
+        yield "Options were randomised with known probabilities; these were used as they are."
     else:
         yield (
-            "Options were chosen, not drawn by lot. The contrasts are adjusted for the covariates given and for "
+            "Options were chosen, not randomised. The contrasts are adjusted for the covariates given and for "
             "nothing else; where the reason for an option was not recorded, the women may still differ (confounding "
             "by indication)."
         )

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from threadpoolctl import threadpool_limits
 
 from poi_predict.errors import ModelError
-from poi_predict.features import LevelFeatures
+from poi_predict.features import LevelFeatures, origin_of
 from poi_predict.modeling import (
     LinearPass,
     RecalibratedClassifier,
@@ -47,6 +47,7 @@ __all__ = [
     "ResponseDraws",
     "build_draws",
     "compute_interval",
+    "has_one_order",
     "split_women",
 ]
 
@@ -240,6 +241,33 @@ def build_draws(pipeline: Pipeline, *, n_draws: int = N_DRAWS, random_state: int
     if isinstance(find_base(pipeline), EvidenceLogisticRegression):
         return PosteriorDraws(pipeline, n_draws, random_state)
     return LinearDraws(pipeline, n_draws, random_state)
+
+
+def has_one_order(pipeline: Pipeline, protocol: Sequence[str]) -> bool:
+    """Whether regimens have the same order for every woman: log-odds add up, and nothing of her bears on a regimen.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted.
+    protocol : sequence of str
+        Variables that say what is done.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import Pipeline
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = [[30.0], [38.0]], [1, 0]
+    >>> [has_one_order(Pipeline([("model", model.fit(X, y))]), ["cell_source"])
+    ...  for model in (LogisticRegression(), DecisionTreeClassifier())]
+    [True, False]
+    """
+    model = find_base(pipeline)
+    if not hasattr(model, "coef_"):
+        return False
+    pairs = getattr(model, "interactions", ())
+    return not any((origin_of(first) in protocol) != (origin_of(second) in protocol) for first, second in pairs)
 
 
 def split_women(n_women: int, n_options: int, n_draws: int) -> list[slice]:

@@ -41,7 +41,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Overlap:
-    """Balance of the covariates, positivity, and what cannot be told apart at all.
+    """Balance of the covariates, positivity, and what cannot be distinguished at all.
 
     Attributes
     ----------

@@ -65,7 +65,7 @@ class RegimenSettings:
     waiting_months : tuple of float
         How long treatment may be put off.
     randomised : bool
-        Whether lots were drawn for the options; their shares are then the probabilities of having them.
+        Whether the options were randomised; their shares are then the probabilities of having them.
     options : tuple of DeclaredOption
         Empty: the combinations seen.
     infeasible : tuple of Rule

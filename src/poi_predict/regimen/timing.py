@@ -29,7 +29,16 @@ MONTHS_PER_UNIT = {"age": 12.0, "amenorrhea_months": 1.0, "diagnosis_to_treatmen
 
 CAVEAT = (
     "Only her age, the time since her last menses and the time since the diagnosis move; FSH, AMH and follicles stay "
-    "as they were measured, though they will not. It is the chance of a woman whose menses have not come back by then."
+    "as they were measured, though they will not."
+)
+NOT_CREDITED = (
+    "It is the chance of a woman without the outcome by then; outcomes without therapy while she waits are not "
+    "counted, which makes waiting look worse than it is."
+)
+CREDITED = (
+    "Later counts outcomes without therapy while she waits (the model's chance without therapy, at a constant rate) "
+    "and those within the horizon after the treatment, so it covers a longer time than treatment now, which makes "
+    "waiting look better than it is."
 )
 
 
@@ -51,6 +60,9 @@ class WaitingComparison:
     worse : ndarray of shape (n_women, n_options, n_months)
         Share of draws in which waiting lowers the probability of an outcome to wish for, or raises that of another;
         NaN at 0 months.
+    recovered : ndarray of shape (n_women, n_options, n_months)
+        Probability of the outcome without therapy while she waits, which `p` counts; NaN where it is not known and `p`
+        is that of a woman without the outcome by then.
     """
 
     options: tuple[Option, ...]
@@ -63,19 +75,21 @@ class WaitingComparison:
     difference_low: FloatArray
     difference_high: FloatArray
     worse: FloatArray
+    recovered: FloatArray
 
     @property
     def caveat(self) -> str:
         """How to read it."""
-        return CAVEAT
+        return f"{CAVEAT} {NOT_CREDITED if np.isnan(self.recovered).any() else CREDITED}"
 
     def frame(self) -> pd.DataFrame:
         """Return one row a woman, option and time.
 
-        Columns: woman, option, label, months, p, low, high, difference, difference_low, difference_high, worse.
+        Columns: woman, option, label, months, p, low, high, difference, difference_low, difference_high, worse,
+        recovered.
         """
         n, k, t = self.p.shape
-        names = ("p", "low", "high", "difference", "difference_low", "difference_high", "worse")
+        names = ("p", "low", "high", "difference", "difference_low", "difference_high", "worse", "recovered")
         return pd.DataFrame(
             {
                 "woman": np.repeat(np.arange(n), k * t),
@@ -116,8 +130,10 @@ def compare_waiting(
     months: Sequence[float] = (6.0, 12.0),
     *,
     favourable: bool = True,
+    untreated: Option | None = None,
+    horizon_months: float | None = None,
 ) -> WaitingComparison:
-    """Compare treatment now with treatment later.
+    """Compare treatment now with treatment later, recoveries while she waits included where the model knows of them.
 
     Parameters
     ----------
@@ -131,6 +147,11 @@ def compare_waiting(
         ``settings.waiting_months``.
     favourable : bool
         Whether the outcome is one to wish for.
+    untreated : Option, optional
+        No cell therapy, where the model knows of it.
+    horizon_months : float, optional
+        Months that a probability speaks of. With `untreated` it gives the share of women who have the outcome without
+        therapy in w months, 1 − (1 − p)^(w / horizon): a constant rate.
 
     Raises
     ------
@@ -145,8 +166,9 @@ def compare_waiting(
             "among predictors.use."
         )
     times = (0.0, *months)
+    natural = None if untreated is None or not horizon_months else (untreated, float(horizon_months))
     parts = [
-        _compare_some(draws_of, women.iloc[part], options, times, sign=1.0 if favourable else -1.0)
+        _compare_some(draws_of, women.iloc[part], options, times, 1.0 if favourable else -1.0, natural)
         for part in split_women(len(women), len(options), draws_of.n_draws)
     ]
     return WaitingComparison(
@@ -155,14 +177,36 @@ def compare_waiting(
 
 
 def _compare_some(
-    draws_of: ResponseDraws, women: pd.DataFrame, options: Sequence[Option], times: Sequence[float], sign: float
+    draws_of: ResponseDraws,
+    women: pd.DataFrame,
+    options: Sequence[Option],
+    times: Sequence[float],
+    sign: float,
+    natural: tuple[Option, float] | None,
 ) -> tuple[FloatArray, ...]:
-    """Return p, low, high, difference, its low and high, and the share of draws that are worse, times last."""
+    """Return p, low, high, difference, its low and high, share of draws that are worse, recoveries; times last."""
     now, draws_now = draws_of.compute(women, options)
+    alone, draws_alone = (np.nan, np.nan) if natural is None else draws_of.compute(women, [natural[0]])
+    horizon = 1.0 if natural is None else natural[1]
     found = []
     for waited in times:
         p, draws = draws_of.compute(put_off(women, waited), options) if waited else (now, draws_now)
+        meanwhile = _wait(alone, waited / horizon)
+        if natural is not None:
+            p = meanwhile + (1.0 - meanwhile) * p
+            came = _wait(draws_alone, waited / horizon)
+            draws = came + (1.0 - came) * draws
         away = draws - draws_now
         worse = (sign * away < 0).mean(axis=-1) if waited else np.full(p.shape, np.nan)
-        found.append((p, *compute_interval(draws, p), p - now, *compute_interval(away, p - now), worse))
+        shown = np.broadcast_to(meanwhile, p.shape)
+        found.append((p, *compute_interval(draws, p), p - now, *compute_interval(away, p - now), worse, shown))
     return tuple(np.stack(values, axis=-1) for values in zip(*found, strict=True))
+
+
+def _wait(p: FloatArray | float, share: float) -> FloatArray:
+    """Return the probability of an outcome in a share of the time that `p` speaks of, at a constant rate.
+
+    >>> float(_wait(0.19, 0.5).round(3)), float(_wait(0.19, 0.0))
+    (0.1, 0.0)
+    """
+    return np.asarray(1.0 - (1.0 - np.asarray(p, dtype=np.float64)) ** share, dtype=np.float64)

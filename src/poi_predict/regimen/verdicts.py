@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 LEAST_DRAWS = 100
-"""Of fewer draws no share of 95 % can be told."""
+"""Fewer draws show no share of 95 %."""
 
 LEAST_SPREAD = 1e-9
 ROUNDING = 1e-9
@@ -73,12 +73,13 @@ class Verdict:
 
     Attributes
     ----------
-    kind : {"better", "partly", "not distinguishable", "no comparison"}
-        One option is better than all others; something may be said of some; nothing; or too few have support.
+    kind : {"better", "partly", "not distinguishable", "too few draws", "no comparison"}
+        One option is better than all others; something may be said of some; nothing; nothing is judged, since so few
+        draws show no share of 95 %; or too few options have support.
     best : str or None
         The option that is better than all others.
     likeliest : str or None
-        The option that is likeliest to be best.
+        The option that is likeliest to be best; None where nothing can be distinguished.
     beaten : tuple of str
         Options that the likeliest one is better than, all pairs of options taken together.
     better, worse : tuple of str
@@ -86,7 +87,7 @@ class Verdict:
     sentence : str
     """
 
-    kind: Literal["better", "partly", "not distinguishable", "no comparison"]
+    kind: Literal["better", "partly", "not distinguishable", "too few draws", "no comparison"]
     best: str | None
     likeliest: str | None
     beaten: tuple[str, ...]
@@ -247,8 +248,9 @@ def write_verdict(
     beats: BoolArray,
     claims: NDArray[np.int8],
     reference: int,
+    too_few: int | None = None,
 ) -> Verdict:
-    """Put one woman's verdict in words.
+    """Put one woman's verdict in words; no leader is named where nothing can be distinguished.
 
     Parameters
     ----------
@@ -261,31 +263,49 @@ def write_verdict(
     claims : ndarray of int, shape (n_options,)
         Of `claim_against_reference`.
     reference : int
+    too_few : int, optional
+        How many draws there are, where they are too few for a verdict.
+
+    Examples
+    --------
+    >>> from poi_predict.regimen.options import Option
+    >>> options = [Option("none", "no cell therapy", {}), Option("vein", "cells into a vein", {})]
+    >>> nothing = np.zeros((2, 2), dtype=bool), np.zeros(2, dtype=np.int8)
+    >>> verdict = write_verdict(options, -1, np.array([0.48, 0.52]), *nothing, 0)
+    >>> verdict.sentence, verdict.likeliest
+    ('Not distinguishable: these options cannot be distinguished with these data.', None)
+    >>> write_verdict(options, -1, np.array([0.48, 0.52]), *nothing, 0, too_few=20).sentence
+    'Too few refits or draws for a verdict: there are 20, and 100 are needed.'
     """
     known = np.flatnonzero(~np.isnan(probability_best))
     if len(known) < 2:
-        too_few = "Fewer than two options have enough support, so none can be compared."
-        return Verdict("no comparison", None, None, (), (), (), too_few)
+        said = "Fewer than two options have enough support, so none can be compared."
+        return Verdict("no comparison", None, None, (), (), (), said)
+    if too_few is not None:
+        said = f"Too few refits or draws for a verdict: there are {too_few}, and {LEAST_DRAWS} are needed."
+        return Verdict("too few draws", None, None, (), (), (), said)
     likeliest = best if best >= 0 else int(known[np.argmax(probability_best[known])])
     beaten, better, worse = (np.flatnonzero(which).tolist() for which in (beats[likeliest], claims > 0, claims < 0))
-    label, chance = options[likeliest].label, f"{probability_best[likeliest]:.0%}"
+    if not (best >= 0 or beaten or better or worse):
+        said = "Not distinguishable: these options cannot be distinguished with these data."
+        return Verdict("not distinguishable", None, None, (), (), (), said)
+    label = options[likeliest].label
     if best >= 0:
-        said = [f"{label} is better than every other supported option ({chance})."]
-    elif beaten or better or worse:
-        said = [f"No option is better than all others; the likeliest to be best is {label} ({chance})."]
-        said += [f"It is better than {_list(options, beaten)}."] * bool(beaten)
+        chance = f"{probability_best[likeliest]:.0%}"
+        sentences = [f"{label} is better than every other supported option (probability best: {chance})."]
     else:
-        said = [f"Not distinguishable: the likeliest to be best is {label}, with a probability of {chance}."]
+        sentences = ["No option is better than all others."]
+        sentences += [f"{label} is better than {_list(options, beaten)}."] * bool(beaten)
     for side, places in (("Better", better), ("Worse", worse)):
-        said += [f"{side} than {options[reference].label}: {_list(options, places)}."] * bool(places)
+        sentences += [f"{side} than {options[reference].label}: {_list(options, places)}."] * bool(places)
     return Verdict(
-        kind="better" if best >= 0 else "partly" if beaten or better or worse else "not distinguishable",
+        kind="better" if best >= 0 else "partly",
         best=options[best].name if best >= 0 else None,
-        likeliest=options[likeliest].name,
+        likeliest=options[likeliest].name if best >= 0 or beaten else None,
         beaten=tuple(options[place].name for place in beaten),
         better=tuple(options[place].name for place in better),
         worse=tuple(options[place].name for place in worse),
-        sentence=" ".join(said),
+        sentence=" ".join(sentences),
     )
 
 

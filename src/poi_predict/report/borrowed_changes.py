@@ -55,7 +55,7 @@ def build_change_section(evidence: Plain, codebook: Codebook) -> Section | None:
 
 
 _HOW = (
-    "An effect that no woman has spoken to stays where the evidence put it. That is not a finding of this cohort, "
+    "Effects on which this cohort has no data keep their published value. That is not a finding of this cohort, "
     "whatever the width of its interval; the table gives the source of each."
 )
 _HOW_ARMS = (

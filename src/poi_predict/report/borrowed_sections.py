@@ -111,8 +111,8 @@ _NOTE = (
     "evidence tables that come with this software."
 )
 _SILENT = (
-    "No arm says everything about its women. Where one is silent, the usual woman of the field stands in, with the "
-    "spread that others reported; the second table says for what."
+    "No arm says everything about its women. Missing characteristics were set to typical published values, with the "
+    "spread that others reported; the second table says which."
 )
 
 
@@ -193,7 +193,7 @@ def _with_and_without(evidence: Plain) -> Section | None:
             for name, found in flat.items()
         ]
     )
-    verdict = "told apart" if contrast.get("distinguishable") else "not distinguishable"
+    verdict = "distinguishable" if contrast.get("distinguishable") else "not distinguishable"
     figure = SectionFigure(
         plot_with_and_without(frame),
         f"With and without the therapy: {woman}.",
@@ -239,5 +239,5 @@ def _contrast_rows(flat: Mapping[str, tuple[Any, Any, Any]], ratio: Plain, verdi
         {"Quantity": "Without it, of 100 women", "Estimate (95 % interval)": of_100("without", format_number)},
         {"Quantity": "Difference, of 100 women", "Estimate (95 % interval)": of_100("difference", format_signed)},
         {"Quantity": "Odds ratio", "Estimate (95 % interval)": odds},
-        {"Quantity": "Can they be told apart?", "Estimate (95 % interval)": verdict},
+        {"Quantity": "Can they be distinguished?", "Estimate (95 % interval)": verdict},
     ]

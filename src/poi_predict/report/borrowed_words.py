@@ -45,7 +45,7 @@ GROUPS: Mapping[str, str] = {
 """Groups of effects, in the order shown."""
 
 NOT_PROVEN = (
-    "No woman drew lots for the therapy: those with it and those without come from different studies, chosen and "
+    "The therapy was not randomised: women with it and women without come from different studies, chosen and "
     "followed in different ways. This compares what was published; it does not prove what the therapy does."
 )
 DEFINITIONS: Mapping[str, str] = {"": "as here", "short_follow_up": "for a shorter time"}
@@ -94,7 +94,7 @@ def describe_contrast(contrast: Mapping[str, Any], woman: str = "") -> tuple[str
     ...         "distinguishable": False}
     >>> print(describe_contrast(hers)[0])
     With the therapy, about 33 of 100 women like her would have this outcome (22 to 46); without it, about 25
-    (18 to 33). The difference of about 8 (−9 to +24) cannot be told from none.
+    (18 to 33). The difference of about 8 (−9 to +24) is compatible with no difference.
     >>> print(describe_contrast({**hers, "p_without": None})[0])
     What to expect with and without the therapy is not estimable.
     """
@@ -105,7 +105,7 @@ def describe_contrast(contrast: Mapping[str, Any], woman: str = "") -> tuple[str
     count = {name: format_number(value, 0) for name, value in found.items()}
     signed = {name: format_signed(value, 0) for name, value in found.items()}
     if not contrast.get("distinguishable"):
-        verdict = "cannot be told from none"
+        verdict = "is compatible with no difference"
     elif found["difference"] > 0:
         verdict = "is in favour of the therapy, and larger than these figures give by chance"
     else:

@@ -175,7 +175,7 @@ class ReportContent:
     n, n_patients, events
         Rows, women and responders that the models were developed on.
     response_rate
-        Share of responders among the women, censoring allowed for; None gives events over rows.
+        Share of responders among the women, short follow-up accounted for; None gives events over rows.
     primary
         Name of the candidate that was declared primary.
     champion

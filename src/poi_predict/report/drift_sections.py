@@ -127,7 +127,7 @@ def _membership(found: Mapping[str, Any] | None) -> list[str]:
         shown += f" ({format_number(found['ci_low'])}–{format_number(found['ci_high'])})"
     text = (
         f"Telling these women from those of training by all their characteristics at once: c-statistic {shown}. At "
-        "0.5 they cannot be told apart; towards 1 they are other women."
+        "0.5 they cannot be distinguished; towards 1 they are other women."
     )
     return [text]
 

@@ -152,7 +152,7 @@ def _draw_sizes(axes: Axes, shown: pd.DataFrame) -> None:
 
 
 def plot_waterfall(factors: pd.DataFrame, *, baseline_probability: float) -> Figure:
-    """Draw how her clinical variables lead from the average woman's chance to hers.
+    """Draw how her clinical variables lead from the starting point of the explanation to her chance.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def _draw_step(axes: Axes, place: int, before: float, after: float, row: dict[st
 def _draw_ends(axes: Axes, start: float, end: float, n: int) -> None:
     patch = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
     axes.plot([end, end], [n - 1 + 0.28 if n else -0.6, n - 0.25], color=INK, linewidth=1.2)
-    axes.text(start, -0.85, "average", ha="center", va="center", fontsize=8.5, color=MUTED, bbox=patch)
+    axes.text(start, -0.85, "start", ha="center", va="center", fontsize=8.5, color=MUTED, bbox=patch)
     axes.text(end, n - 0.1, "this woman", ha="center", va="center", fontsize=8.5, fontweight="bold", bbox=patch)
 
 

@@ -40,8 +40,8 @@ HEADINGS = {
     "miscalibrated": ("It ranks these women, but its predictions are off", "weak"),
     "compatible": ("It holds on these women, as far as they can tell", "shown"),
 }
+TREATED = "Whether the therapy works: there is no comparison here with women who were not treated."
 LIMITS = (
-    "Whether the therapy works: there is no comparison here with women who were not treated.",
     "That the model holds anywhere else: every figure comes from this one cohort.",
     "Good calibration: an interval that holds the ideal value does not exclude a bad one.",
     "That a recalibrated model is better: it was learnt from these women and needs a cohort of its own.",
@@ -58,6 +58,7 @@ class ModelText:
     label: str
     development: Mapping[str, Mapping[str, Any]]
     provenance: Mapping[str, str]
+    treated: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +189,14 @@ def build_external_content(
         heading=heading,
         kind=kind,
         verdict=describe_external(found, text.development),
+        limits=(TREATED, *LIMITS) if text.treated else LIMITS,
         facts=(
             ("Women", str(found.n_patients), "" if found.n == found.n_patients else f"{found.n} treatment courses"),
-            ("Responders", str(found.events), f"{format_percent(rate)}, censoring allowed for"),
+            (
+                "Responders",
+                str(found.events),
+                f"estimated response {format_percent(rate)}, short follow-up accounted for",
+            ),
             _fact(found, "c_statistic", "c-statistic"),
             _fact(found, "o_e_ratio", "Observed : expected"),
         ),

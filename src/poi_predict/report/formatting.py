@@ -138,7 +138,7 @@ def probability_in_words(p: float) -> str:
     Examples
     --------
     >>> probability_in_words(0.31)
-    'about 3 of 10 women'
+    'about 31 of 100 women'
     >>> probability_in_words(0.052)
     'about 5 of 100 women'
     >>> probability_in_words(0.001)
@@ -148,10 +148,7 @@ def probability_in_words(p: float) -> str:
         return "fewer than 1 of 100 women"
     if p > 0.995:
         return "more than 99 of 100 women"
-    tens, hundreds = round(10 * p), round(100 * p)
-    if 1 <= tens <= 9 and abs(10 * p - tens) <= 0.15:
-        return f"about {tens} of 10 women"
-    return f"about {hundreds} of 100 women"
+    return f"about {round(100 * p)} of 100 women"
 
 
 def join_words(words: Iterable[str]) -> str:

@@ -32,6 +32,7 @@ FACTS: Mapping[str, str] = MappingProxyType(
         "inclusion": "rules applied, joined by semicolons",
         "predictors": "clinical variables, joined by commas",
         "treatment_predictors": "those of the protocol among them",
+        "treatment_note": "a sentence: whether the model speaks of women without the therapy, empty without any",
         "n_centres": "number of centres",
         "attrition_note": "sentences: rows left out and why",
         "findings_note": "a sentence: errors and warnings of the checks",

@@ -189,11 +189,12 @@ def _factor_rows(factors: pd.DataFrame) -> tuple[list[dict[str, Any]], int]:
 def _facts(content: ReportContent) -> list[tuple[str, str, str]]:
     """Return the figures under the verdict as (name, value, note)."""
     share = formatting.format_percent(content.share_of_responders)
-    basis = "censoring allowed for" if content.response_rate is not None else "of all rows"
+    basis = ", short follow-up accounted for" if content.response_rate is not None else " of all rows"
+    share = f"estimated response {share}" if content.response_rate is not None else share
     courses = "" if content.n == content.n_patients else f"{content.n} treatment courses"
     facts = [
         ("Women", str(content.n_patients), courses),
-        ("Responders", str(content.events), f"{share}, {basis}"),
+        ("Responders", str(content.events), f"{share}{basis}"),
     ]
     mine = content.performance.loc[
         (content.performance["candidate"] == content.primary) & (content.performance["metric"] == "c_statistic")

@@ -25,11 +25,11 @@ __all__ = ["build_patient_content"]
 
 SYNTHETIC_BANNER = "SYNTHETIC: this model was made from made-up women. It says nothing about a real one."
 ALONE = "Whether the therapy helps her: women who were not treated are not in this model."
-COMPARED = "Whether the therapy helps her: women without it are known from other studies only, and nobody drew lots."
-LIMITS = (
-    "Which protocol would be better for her: “poi-predict regimens” compares them on a page of its own.",
-    "What changing one of her values would do: the model was not built to answer that.",
+COMPARED = (
+    "Whether the therapy helps her: women without it are known from other studies only; the therapy was not randomised."
 )
+PROTOCOLS = "Which protocol would be better for her: “poi-predict regimens” compares them on a page of its own."
+LIMITS = ("What changing one of her values would do: the model was not built to answer that.",)
 MILLION = 1e6
 WOMEN = {True: "the women of training", False: "the women in published cohorts"}
 FLAG_WORDS = {
@@ -99,10 +99,21 @@ def build_patient_content(
         performance=_performance(assessment),
         synthetic=model["synthetic"],
         banners=(*((SYNTHETIC_BANNER,) if model["synthetic"] else ()), *brand_banners(model.get("brands") or ())),
-        limits=(COMPARED if contrast else ALONE, *LIMITS),
+        limits=(*_limits_of_therapy(assessment, codebook, contrast), *LIMITS),
         provenance=model["provenance"],
         extra_sections=tuple(sections),
     )
+
+
+def _limits_of_therapy(
+    assessment: Mapping[str, Any], codebook: Codebook, contrast: Mapping[str, Any] | None
+) -> tuple[str, ...]:
+    """Say what is not known of the therapy; nothing where there is none, and no doubt where it was randomised."""
+    protocol = any(variable.role == "protocol" for variable in codebook.values())
+    if not contrast and not protocol:
+        return ()
+    randomised = (assessment.get("regimens") or {}).get("randomised")
+    return (*(() if randomised else (COMPARED if contrast else ALONE,)), *((PROTOCOLS,) if protocol else ()))
 
 
 def _performance(assessment: Mapping[str, Any]) -> str:

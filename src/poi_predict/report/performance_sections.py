@@ -87,12 +87,12 @@ def build_resampled_brier_section(brier: Plain, others: Mapping[str, Plain] | No
     ]
     text = (
         "The .632+ bootstrap mixes the flattering figure on the model's own women with the harsh one on the women left "
-        "out of each resample; the more a model overfits, the more the harsh one counts. Roads that agree make a "
+        "out of each resample; the more a model overfits, the more the harsh one counts. Methods that agree make a "
         "figure believable."
     )
     note = "Efron and Tibshirani (1997, doi:10.1080/01621459.1997.10474007). Lower is better."
-    table = SectionTable("Brier score of the primary model by several roads", pd.DataFrame(rows), note)
-    return Section("The same score by another road (.632+)", (text,), (table,), after="performance")
+    table = SectionTable("Brier score of the primary model by several methods", pd.DataFrame(rows), note)
+    return Section("Brier score: three validation methods compared (.632+)", (text,), (table,), after="performance")
 
 
 def build_decision_curve_section(curve: pd.DataFrame) -> Section:
@@ -105,15 +105,16 @@ def build_decision_curve_section(curve: pd.DataFrame) -> Section:
     """
     found = describe_gain(curve)
     text = (
-        "If one treats every woman whose chance is at least the threshold, what is gained over treating all or no one? "
-        "The threshold says how many women treated in vain one accepts for one who responds: at 20 %, four."
+        "If one selects every woman whose chance is at least the threshold, what is gained over selecting all or none? "
+        "The threshold says how many selected women without a response one accepts for one with a response: at 20 %, "
+        "four. A response that would have come by itself counts as well, so this is no gain from being treated."
     )
     figure = SectionFigure(
         plot_decision_curve(curve),
         "Decision curve.",
         f"Net benefit over thresholds for the model, for treating all and for treating no one. {found}",
         "Left: higher is better. Right: the model minus the better of the two simple policies, with its 95 % band; "
-        "above zero the model helps. It does not say whether the therapy works.",
+        "above zero the model helps.",
     )
     return Section("Would decisions be better?", (text, found), (), (figure,), after="performance")
 

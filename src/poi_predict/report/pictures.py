@@ -79,11 +79,11 @@ def picture_icons(p_response: float, low: float | None, high: float | None) -> M
 
 
 def picture_waterfall(content: PatientContent) -> Markup:
-    """Return the way from the average chance to hers as SVG."""
+    """Return the way from the starting point to hers as SVG."""
     largest = by_size(content.factors, "log_odds").head(3).to_dict("records")
     said = [f"{row['label']} {'raises' if row['log_odds'] > 0 else 'lowers'} it" for row in largest]
     alt = (
-        f"From the average chance of {format_percent(content.baseline_probability)} to hers of "
+        f"From the starting point of {format_percent(content.baseline_probability)} to hers of "
         f"{format_percent(content.p_response)}. Largest: {join_words(said) or 'no variable'}."
     )
     figure = plot_waterfall(content.factors, baseline_probability=content.baseline_probability)

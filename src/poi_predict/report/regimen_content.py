@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from poi_predict.regimen.draws import compute_interval
 from poi_predict.regimen.options import Option
+from poi_predict.report.formatting import is_missing
 from poi_predict.report.regimen_figures import N_DOTS
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class RegimenContent:
     n_left_out : int
         Options with little or no data that the page has no room for.
     waiting : DataFrame
-        label, then one row a time: months, p, low, high, difference, difference_low, difference_high; may be empty.
+        label, then one row a time: months, p, low, high, difference, difference_low, difference_high, recovered; may be
+        empty.
     waiting_caveat : str
     alike : str
         How many women of training were like her, and how that was counted.
@@ -133,8 +135,15 @@ class RegimenContent:
         return self.woman.provenance
 
 
-def draw_chances(draws_of: ResponseDraws, row: pd.DataFrame, untreated: Option | None = None) -> Chances:
-    """Draw one woman's chance with the therapy and without.
+def draw_chances(
+    draws_of: ResponseDraws,
+    row: pd.DataFrame,
+    untreated: Option | None = None,
+    *,
+    scored: Mapping[str, Any] | None = None,
+    contrast: Mapping[str, Any] | None = None,
+) -> Chances:
+    """Return one woman's chance with the therapy and without; where the model states an interval, it is that one.
 
     Parameters
     ----------
@@ -145,6 +154,10 @@ def draw_chances(draws_of: ResponseDraws, row: pd.DataFrame, untreated: Option |
         not recorded.
     untreated : Option, optional
         The option without cells, where the model knows of it.
+    scored : mapping, optional
+        ``ci_low`` and ``ci_high`` as `score_frame` gives them; NaN or None where there is none.
+    contrast : mapping, optional
+        Of `predict_contrast`. What neither states is of the draws.
 
     Raises
     ------
@@ -154,16 +167,21 @@ def draw_chances(draws_of: ResponseDraws, row: pd.DataFrame, untreated: Option |
     if len(row) != 1:
         raise ValueError(f"a page is of one woman; there are {len(row)} rows")
     p, draws = draws_of.compute(row, [PLANNED] if untreated is None else [PLANNED, untreated])
-    found = [_summarise(p[:, place], draws[:, place]) for place in range(p.shape[1])]
+    treated = _summarise(p[:, 0], draws[:, 0], _stated(scored, "ci"))
     if untreated is None:
-        return Chances(found[0])
-    away, point = draws[0, 0] - draws[0, 1], p[0, 0] - p[0, 1]
-    low, high = compute_interval(away, np.asarray(point))
-    return Chances(found[0], found[1], (float(point), float(low), float(high)))
+        return Chances(treated)
+    away, point = draws[0, 0] - draws[0, 1], float(p[0, 0] - p[0, 1])
+    low, high = _stated(contrast, "difference") or map(float, compute_interval(away, np.asarray(point)))
+    return Chances(treated, _summarise(p[:, 1], draws[:, 1], _stated(contrast, "without")), (point, low, high))
 
 
-def _summarise(p: FloatArray, draws: FloatArray) -> Chance:
-    low, high = compute_interval(draws, p)
+def _stated(found: Mapping[str, Any] | None, name: str) -> tuple[float, float] | None:
+    low, high = ((found or {}).get(f"{name}_{side}") for side in ("low", "high"))
+    return None if is_missing(low) or is_missing(high) else (float(low), float(high))  # type: ignore[arg-type]
+
+
+def _summarise(p: FloatArray, draws: FloatArray, stated: tuple[float, float] | None) -> Chance:
+    low, high = stated or (float(bound[0]) for bound in compute_interval(draws, p))
     middles = (np.arange(N_DOTS) + 0.5) / N_DOTS
     dots = tuple(float(value) for value in np.quantile(draws[0], middles))
-    return Chance(float(p[0]), float(low[0]), float(high[0]), dots)
+    return Chance(float(p[0]), low, high, dots)

@@ -143,7 +143,7 @@ def _choose(contrasts: Sequence[Plain], regimens: Plain) -> tuple[list[Plain], t
 def _say_verdict(contrasts: Sequence[Plain]) -> str:
     told = [str(contrast["sentence"]) for contrast in contrasts if contrast["distinguishable"]]
     if not told:
-        return "No two regimens can be told apart, all contrasts taken together."
+        return "No two regimens can be distinguished, all contrasts taken together."
     count = "One contrast leaves" if len(told) == 1 else f"{len(told)} contrasts leave"
     return f"{count} out none, all taken together: {' '.join(told)}"
 
@@ -172,7 +172,7 @@ def _view_contrast(contrast: Plain) -> dict[str, str]:
         "Before adjusting": _say(contrast["naive"], signed=True),
         "Risk ratio": format_estimate(ratio["estimate"], ratio["ci_low"], ratio["ci_high"], reason=ratio["reason"]),
         "E-value": "—" if not evalue else f"{format_number(evalue['point'])}{limit}",
-        "Told apart": "yes" if contrast["distinguishable"] else "no",
+        "Distinguishable": "yes" if contrast["distinguishable"] else "no",
     }
 
 

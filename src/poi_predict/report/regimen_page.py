@@ -1,11 +1,13 @@
-"""One woman's page of regimens: her chance with and without, what it is made of, and what can be told apart."""
+"""One woman's page of regimens: her chance with and without, what it is made of, and what can be distinguished."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from poi_predict.regimen.settings import NO_THERAPY
 from poi_predict.report.formatting import format_number, format_percent, format_signed, is_missing, join_words
 from poi_predict.report.icon_array import SHADES, picture_hundred
 from poi_predict.report.page import make_environment, view_section
@@ -40,10 +42,18 @@ if TYPE_CHECKING:
 __all__ = ["build_regimen_content", "order_options", "render_regimen_page"]
 
 MOST_OPTIONS = 10
+SAME = 1e-12
+"""Probabilities so near are of one regimen."""
 MOST_WAITING = 3
 PLACES = {"supported": 0, "few": 1, "no data": 2}
 UNKNOWN = "not known"
-TONES = {"better": "shown", "partly": "weak", "not distinguishable": "weak", "no comparison": "none"}
+TONES = {
+    "better": "shown",
+    "partly": "weak",
+    "not distinguishable": "weak",
+    "too few draws": "none",
+    "no comparison": "none",
+}
 LIMITS = (
     "What changing one of her values would do: only the regimen was changed, everything else of her stayed.",
     "Side effects, cost and what she would have to go through: none of it is in these figures.",
@@ -86,7 +96,7 @@ def build_regimen_content(
     if "stable" not in woman.factors:
         raise ValueError("the page shows error bars; build the woman's content with an UncertainExplanation")
     known = details or {}
-    frame = comparison.frame()
+    frame = _with_one_source(comparison.frame(), chances)
     options = order_options(frame)
     untreated = [found.n_women for option, found in _pair(comparison) if not option.is_therapy]
     support = frame["support"].value_counts().to_dict() | {
@@ -148,7 +158,8 @@ def render_regimen_page(content: RegimenContent) -> str:
             woman=woman,
             head=head_of_verdict(content.verdict.kind),
             sentence=tidy_sentence(content.verdict.sentence),
-            lead=describe_verdict(content.verdict, float(content.options["best"].max()), content.threshold),
+            lead=describe_verdict(content.verdict),
+            ranked=content.verdict.kind in ("better", "partly"),
             tone=TONES[content.verdict.kind],
             shades=SHADES,
             chances=_view_chances(content.chances),
@@ -159,6 +170,17 @@ def render_regimen_page(content: RegimenContent) -> str:
             waiting=_view_waiting(content.waiting),
         )
     )
+
+
+def _with_one_source(frame: pd.DataFrame, chances: Chances | None) -> pd.DataFrame:
+    """Give her own protocol, and no therapy, the interval that stands with her chance, which is that of `score`."""
+    if chances is None:
+        return frame
+    hers = np.isclose(frame["p"], chances.treated.p, rtol=0, atol=SAME) & (frame["option"] != NO_THERAPY)
+    frame.loc[hers, ["low", "high"]] = (chances.treated.low, chances.treated.high)
+    if chances.untreated is not None:
+        frame.loc[frame["option"] == NO_THERAPY, ["low", "high"]] = (chances.untreated.low, chances.untreated.high)
+    return frame
 
 
 def _pair(comparison: RegimenComparison) -> Any:
@@ -189,7 +211,7 @@ def _gather_flags(woman: PatientContent, flags: Sequence[str]) -> tuple[str, ...
 
 
 def _tabulate_waiting(waiting: WaitingComparison | None) -> pd.DataFrame:
-    names = ["label", "months", "p", "low", "high", "difference", "difference_low", "difference_high"]
+    names = ["label", "months", "p", "low", "high", "difference", "difference_low", "difference_high", "recovered"]
     if waiting is None:
         return pd.DataFrame(columns=names)
     frame = waiting.frame()
@@ -293,7 +315,11 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _view_later(row: dict[str, Any]) -> tuple[str, str]:
     chance = describe_range(float(row["p"]), float(row["low"]), float(row["high"]))
-    return chance, f"{_say_points(row)} points" if row["months"] else ""
+    if not row["months"]:
+        return chance, ""
+    alone = row.get("recovered")
+    meanwhile = "" if is_missing(alone) else f"; {format_percent(alone)} before the treatment"
+    return chance, f"{_say_points(row)} points{meanwhile}"
 
 
 def _say_points(row: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@
     {
       "rule": str,                      RegimenSettings.rule
       "reference": str,                 name of the option that the others are compared with
-      "randomised": bool,               whether lots were drawn for the regimen
+      "randomised": bool,               whether the regimen was randomised
       "options": [                      RegimenComparison.as_dict()["options"]
         {"name", "label", "protocol", "declared", "n_women", "n_arms", "arm_women", "support"}],
       "excluded": [                     OptionList.as_dict()["excluded"]
@@ -101,8 +101,8 @@ def _given(regimens: Plain) -> Section | None:
         return None
     enough = sum(option["support"] == "supported" for option in options)
     first = (
-        f"{len(options)} regimens are compared for every woman; of {enough} enough is known that anything may be said "
-        "for or against them."
+        f"{len(options)} regimens are compared for every woman; only {enough} "
+        f"{'has' if enough == 1 else 'have'} enough data to judge."
     )
     said = [first, *_count_verdicts(regimens.get("women") or {})]
     if regimens.get("rule"):
@@ -135,11 +135,17 @@ def _count_verdicts(women: Plain) -> Iterator[str]:
     n, kinds = int(women.get("n") or 0), women.get("kinds") or {}
     if not n:
         return
+    if kinds.get("too few draws"):
+        yield (
+            "Too few refits or draws for a verdict on the regimens of single women; 100 are needed. Train with "
+            "validation.bootstrap of 200."
+        )
+        return
     none = int(kinds.get("not distinguishable", 0)) + int(kinds.get("no comparison", 0))
     if none == n:
-        yield f"For none of the {n} women of this cohort could any regimen be told apart from another."
+        yield f"For none of the {n} women of this cohort could the regimens be distinguished."
         return
-    yield f"For {none} of the {n} women of this cohort no regimen could be told apart from another."
+    yield f"For {none} of the {n} women of this cohort the regimens cannot be distinguished."
     for key, words in SAID_OF:
         said = sorted((women.get(key) or {}).items(), key=lambda item: -int(item[1]))
         if said:
@@ -176,7 +182,7 @@ def _say_balance(overlap: Plain, codebook: Codebook) -> str:
     frame = _find_largest(overlap["balance"], codebook)
     before, after = (int((frame[side] > NOTABLE).sum()) for side in ("before", "after"))
     worst: dict[Any, Any] = frame.sort_values("after", ascending=False, kind="stable").to_dict("records")[0]
-    largest = f"; the furthest apart are they in {write_in_sentence(worst['label'])} ({_say_size(worst['after'])})"
+    largest = f"; the largest imbalance is in {write_in_sentence(worst['label'])} ({_say_size(worst['after'])})"
     return (
         f"Women of some two regimens differ by more than {NOTABLE:g} standard deviations in {before} of {len(frame)} "
         f"covariates, and still in {after} once weighted{largest if after else ''}. {inside}"
@@ -194,8 +200,8 @@ def _draw_overlap(overlap: Plain, codebook: Codebook) -> Iterator[SectionFigure]
             plot_balance(frame),
             "How far apart women with different regimens are.",
             f"Standardised differences of {len(frame)} covariates before and after weighting. Largest: {worst}.",
-            "One line a covariate: the largest difference between any two regimens. Open circle: as they were; blue: "
-            "weighted so that they should be alike. Right of 0.1 they differ.",
+            "Each row is a covariate: the largest difference between any two regimens. Open circle: as they were; "
+            "blue: weighted so that they should be alike. Right of 0.1 they differ.",
         )
     frame = pd.DataFrame(overlap["positivity"]).assign(
         arm=lambda found: found["arm"].map(tidy_sentence), option=lambda found: found["option"].map(tidy_sentence)

@@ -36,15 +36,16 @@ __all__ = [
 
 HEADS: Mapping[str, str] = {
     "better": "Yes: one regimen stands out",
-    "partly": "In part: they cannot be ranked, but some can be told apart",
-    "not distinguishable": "No: they cannot be told apart",
+    "partly": "In part: they cannot be ranked, but some can be distinguished",
+    "not distinguishable": "No: they cannot be distinguished with these data",
+    "too few draws": "No verdict: too few refits or draws",
     "no comparison": "They cannot be compared: too few women had them",
 }
 NO_LOTS = (
-    "Nobody drew lots for a regimen. Where the reason for choosing it also bears on the outcome (a younger woman, a "
+    "Regimens were not randomised. Where the reason for choosing it also bears on the outcome (a younger woman, a "
     "better centre), it looks like an effect of the regimen."
 )
-LOTS = "Lots were drawn for the regimen, so that women who had one and another differ by chance alone."
+LOTS = "Regimens were randomised, so that women who had one and another differ by chance alone."
 MOST_NAMED = 2
 Z = 1.959964 + 0.841621
 """Normal quantiles of a two-sided 5 % and of a power of 80 %."""
@@ -63,35 +64,26 @@ def tidy_sentence(text: str) -> str:
 
 
 def head_of_verdict(kind: str) -> str:
-    """Return the answer to "can the regimens be told apart?" in a few words.
+    """Return the answer to "can the regimens be distinguished?" in a few words.
 
     Examples
     --------
     >>> head_of_verdict("not distinguishable")
-    'No: they cannot be told apart'
+    'No: they cannot be distinguished with these data'
     """
     return HEADS[kind]
 
 
-def describe_verdict(verdict: Verdict, best: float | None, threshold: float) -> str:
-    """Say what may be said of her regimens, and name none that is not told apart.
+def describe_verdict(verdict: Verdict) -> str:
+    """Say what may be said of her regimens, and name none where nothing can be distinguished.
 
     Parameters
     ----------
     verdict : Verdict
-    best : float or None
-        Largest probability of being the best regimen; None or NaN where none can be compared.
-    threshold : float
-        The probability that would be needed.
     """
-    if verdict.kind != "not distinguishable" or best is None or is_missing(best):
+    if verdict.kind != "not distinguishable":
         return tidy_sentence(verdict.sentence)
-    if best >= threshold:
-        return "One is likely to be the best, but not by a difference that would be worth having."
-    return (
-        f"The one most likely to be the best is so with a probability of {format_percent(best)}; at least "
-        f"{format_percent(threshold)} would be needed."
-    )
+    return "No regimen is named as the best; the differences between them are compatible with no difference."
 
 
 def describe_chances(chances: Chances) -> str:
@@ -103,13 +95,13 @@ def describe_chances(chances: Chances) -> str:
     >>> hers = Chances(Chance(0.33, 0.22, 0.46, ()), Chance(0.25, 0.18, 0.33, ()), (0.08, -0.09, 0.24))
     >>> print(describe_chances(hers))
     With the therapy about 33 of 100 women like her would have this outcome, without it about 25. The difference of
-    +8 of 100 (−9 to +24) cannot be told from none.
+    +8 of 100 (−9 to +24) is compatible with no difference.
     """
     found = f"With the therapy about {_count(chances.treated)} of 100 women like her would have this outcome"
     if chances.untreated is None or chances.difference is None:
         return f"{found}. What she may expect without it is not known: every woman of this model was treated."
     point, low, high = (format_signed(100 * value, 0) for value in chances.difference)
-    told = "can be told from none" if chances.distinguishable else "cannot be told from none"
+    told = "is larger than chance gives" if chances.distinguishable else "is compatible with no difference"
     return (
         f"{found}, without it about {_count(chances.untreated)}. The difference of {point} of 100 ({low} to {high}) "
         f"{told}."
@@ -134,7 +126,7 @@ def describe_range(p: float, low: float | None, high: float | None) -> str:
 
 
 def describe_waiting(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say whether waiting can be told to change her chance.
+    """Say whether her chance now and later can be distinguished.
 
     Parameters
     ----------
@@ -145,13 +137,13 @@ def describe_waiting(rows: Sequence[Mapping[str, Any]]) -> str:
     --------
     >>> later = {"label": "bone marrow cells", "months": 12.0, "difference": -0.02, "difference_low": -0.06}
     >>> describe_waiting([later | {"difference_high": 0.01}])
-    'Whether waiting changes her chance cannot be told.'
+    'Now and later cannot be distinguished with these data.'
     >>> describe_waiting([later | {"difference_high": -0.01}])
     'Waiting 12 months lowers her chance with bone marrow cells, more than these figures give by chance.'
     """
     told = [row for row in rows if row["months"] and not row["difference_low"] <= 0.0 <= row["difference_high"]]
     if not told:
-        return "Whether waiting changes her chance cannot be told."
+        return "Now and later cannot be distinguished with these data."
     last = max(told, key=lambda row: float(row["months"]))
     moves = "lowers" if last["difference"] < 0 else "raises"
     labels = dict.fromkeys(str(row["label"]) for row in told)
@@ -196,7 +188,7 @@ def describe_confounding(details: Mapping[str, Any]) -> tuple[str, ...]:
     Examples
     --------
     >>> describe_confounding({"randomised": True})
-    ('Lots were drawn for the regimen, so that women who had one and another differ by chance alone.',)
+    ('Regimens were randomised, so that women who had one and another differ by chance alone.',)
     """
     found = [say_confounded(item) for item in details.get("confounded") or ()]
     more = len(found) - MOST_NAMED
@@ -209,8 +201,8 @@ def say_confounded(item: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> say_confounded({"sentence": "cell_source cannot be told apart from centre."})
-    'Cell source cannot be told apart from centre.'
+    >>> say_confounded({"sentence": "cell_source cannot be distinguished from centre."})
+    'Cell source cannot be distinguished from centre.'
     """
     text = tidy_sentence(str(item["sentence"]))
     return f"{text[:1].upper()}{text[1:]}"
@@ -219,7 +211,7 @@ def say_confounded(item: Mapping[str, Any]) -> str:
 def list_unknown(
     missing: Sequence[str], support: Mapping[str, int], p: float, smallest: float, *, randomised: bool
 ) -> tuple[str, ...]:
-    """Say what would have to be known to tell the regimens apart for her.
+    """Say what would have to be known to distinguish the regimens for her.
 
     Parameters
     ----------
@@ -246,8 +238,8 @@ def _list(
     if smallest > 0:
         needed = compute_women_needed(p, smallest)
         yield (
-            f"Of each regimen: about {needed} women with a chance like hers, to tell two regimens "
-            f"{format_number(100 * smallest, 0)} points apart (power 80 %, two-sided 5 %)."
+            f"Of each regimen: about {needed} women with a chance like hers, to distinguish two regimens "
+            f"that differ by {format_number(100 * smallest, 0)} points (power 80 %, two-sided 5 %)."
         )
     if support["untreated_here"] == 0:
         yield "How women of this cohort fare without therapy: none was followed; the figures are of published cohorts."
@@ -260,7 +252,7 @@ def _list(
     if not support["n_alike"]:
         yield "How women like her responded: none is in the data."
     if not randomised:
-        yield "A trial in which lots are drawn between regimens: only that would show which one works better."
+        yield "A randomised trial of the regimens: only that would show which one works better."
 
 
 def compute_women_needed(p: float, difference: float) -> int:

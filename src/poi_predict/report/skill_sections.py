@@ -35,6 +35,7 @@ __all__ = [
 
 RULE = "shown if p ≤ 0.01, weak if p ≤ 0.05, and in both the log loss must be below that of prevalence; otherwise none"
 CONSTANT = "the predictions are constant"
+QUOTE = "Quote the overall rate to every woman."
 OVERRIDDEN = (
     "LADDER OVERRIDDEN: this study asked for a model beyond what its number of women supports. "
     "Its figures are likely to be too good."
@@ -56,7 +57,8 @@ def describe_skill(assessment: Plain, model: str) -> str:
     >>> test = {"p_value": 0.31, "metric": "log_loss_reduction", "observed": -0.01, "n_permutations": 200}
     >>> print(describe_skill({"skill": "none", "skill_test": test, "n_patients": 60, "events": 8}, "Ridge"))
     No skill shown: these 60 women with 8 events cannot tell the predictions of Ridge from chance. With the
-    outcomes shuffled among the women it did as well or better in 61 of 200 runs (p = 0.31). Use the prevalence.
+    outcomes shuffled among the women it did as well or better in 61 of 200 runs (p = 0.31). Quote the
+    overall rate to every woman.
     """
     test = assessment.get("skill_test") or {}
     note = str(test.get("note") or "")
@@ -65,14 +67,12 @@ def describe_skill(assessment: Plain, model: str) -> str:
     if _is_constant(assessment):
         return (
             f"No skill: {model} gives every woman the same chance, since nothing that it learns from tells these women "
-            "apart. Quote the overall rate to every woman."
+            f"apart. {QUOTE}"
         )
     p = test.get("p_value")
     if is_missing(p) or p is None:
         why = note or (assessment.get("ladder") or {}).get("reason") or ""
-        return (
-            f"No skill shown: there is no model to test. {as_sentence(why)}Use the prevalence and its interval.".strip()
-        )
+        return f"No skill shown: there is no model to test. {as_sentence(why)}{QUOTE}".strip()
     return _describe_tested(assessment, model, float(p), test.get("n_permutations") or 0)
 
 
@@ -85,7 +85,7 @@ def _describe_tested(assessment: Plain, model: str, p: float, runs: int) -> str:
     )
     if assessment["skill"] == "shown":
         return (
-            f"Skill shown: {model} predicts better than telling every woman the prevalence. {chance}. "
+            f"Skill shown: {model} predicts better than giving every woman the same overall rate. {chance}. "
             "Whether it holds in another clinic is not known."
         )
     if assessment["skill"] == "weak":
@@ -94,10 +94,8 @@ def _describe_tested(assessment: Plain, model: str, p: float, runs: int) -> str:
             f"{chance}. No model is registered for use."
         )
     if p > 0.05:
-        return (
-            f"No skill shown: {who} cannot tell the predictions of {model} from chance. {chance}. Use the prevalence."
-        )
-    return f"No skill shown: {model} predicts no better than the prevalence in {who}. {chance}. Use the prevalence."
+        return f"No skill shown: {who} cannot tell the predictions of {model} from chance. {chance}. {QUOTE}"
+    return f"No skill shown: {model} predicts no better than the overall rate in {who}. {chance}. {QUOTE}"
 
 
 def _is_constant(assessment: Plain) -> bool:
@@ -163,8 +161,8 @@ def build_sample_size_section(sample_size: Plain) -> Section:
     ]
     said = [str(value) for key, value in flat.items() if isinstance(value, str) and key.endswith(("reason", "note"))]
     text = (
-        "Worked out before any model was fitted. A model with more parameters than the cohort supports learns the "
-        "accidents of these women; its figures look good here and fail elsewhere."
+        "Worked out before any model was fitted. A model with more parameters than the cohort supports fits noise; its "
+        "figures look good here and fail elsewhere."
     )
     note = (
         "Criteria of Riley and others (2020, doi:10.1136/bmj.m441); expected error of van Smeden and others (2019, "

@@ -35,7 +35,8 @@ N_GROUPS = 5
 SUBGROUP_METRICS = ("c_statistic", "calibration_in_the_large", "o_e_ratio")
 SYNTHETIC_BANNER = "SYNTHETIC: every woman in this report is made up. Nothing here says anything about patients."
 ALONE = "Whether the therapy works: there is no comparison here with women who were not treated."
-COMPARED = "Whether the therapy works: women without it are known from other studies only, and nobody drew lots."
+COMPARED = "Whether the therapy works: women without it are known from other studies only; it was not randomised."
+CHOSEN = "Which protocol is better for whom: protocols were chosen by clinicians, not randomised."
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def build_report_content(
         attribution=_attribution(explanation, codebook),
         attribution_points=_attribution_points(explanation, analysis.data, codebook),
         warnings=assessment.warnings,
-        limits=_limits(assessment),
+        limits=_limits(assessment, cohort),
         provenance=provenance,
         extra_sections=(
             *_second_opinion(assessment),
@@ -168,14 +169,25 @@ def _evidence_arrays(development: Development, assessment: Assessment) -> dict[s
     return arrays
 
 
-def _limits(assessment: Assessment) -> tuple[str, ...]:
+def _limits(assessment: Assessment, cohort: Cohort) -> tuple[str, ...]:
     return (
-        COMPARED if assessment.details.get("evidence") else ALONE,
-        "Which protocol is better for whom: protocols were chosen by clinicians, not drawn by lot.",
+        *_limits_of_therapy(assessment, cohort),
         "How the model does in another clinic: every figure comes from this one cohort.",
         "Causes: an attribution says what the model used, not what would happen if the variable were changed.",
         f"Small differences between candidates: with {assessment.events} events their intervals overlap.",
     )
+
+
+def _limits_of_therapy(assessment: Assessment, cohort: Cohort) -> tuple[str, ...]:
+    """Say what is not known of the therapy; nothing where there is none, or where it was randomised."""
+    if assessment.details.get("evidence"):
+        return (COMPARED, CHOSEN)
+    protocol = [
+        name for name, variable in cohort.codebook.items() if variable.role == "protocol" and name in cohort.data
+    ]
+    given = bool(cohort.data[protocol].notna().any(axis=None))
+    randomised = (assessment.details.get("regimens") or {}).get("randomised")
+    return (ALONE, CHOSEN) if given and not randomised else ()
 
 
 def _performance(assessment: Assessment) -> pd.DataFrame:
@@ -200,10 +212,10 @@ def _second_opinion(assessment: Assessment) -> tuple[Section, ...]:
     )
     label = CATALOG[assessment.primary].label
     text = (
-        f"{label} again, by another road: the whole procedure is repeated in bootstrap resamples of the women, "
+        f"{label}, validated in another way: the whole procedure is repeated in bootstrap resamples of the women, "
         "and what each refit loses from its own resample to the original women is taken off the apparent "
         "figure (Harrell's optimism). With few events for each variable this correction is known to be too mild; "
-        "where the two roads differ, trust the cross-validation above."
+        "where the two differ, trust the cross-validation above."
     )
     table = SectionTable("Apparent performance and the same corrected for optimism", shown)
     return (Section("A second opinion", (text,), (table,), after="performance"),)

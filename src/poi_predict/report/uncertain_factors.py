@@ -32,7 +32,7 @@ TITLE = "What her chance is made of"
 _MOST_FACTORS = 12
 _WIDTH = 8.6
 HOW_TO_READ = (
-    "Each bar says how many points of chance one of her values adds or takes away, against the average woman; the "
+    "Each bar says how many points of chance one of her values adds or takes away, against average values; the "
     "line is where 90 % of the draws lie. Filled: at least nine draws of ten agree on the direction. Hollow, with a "
     "question mark: it may as well be the other way. A value that is not known counts with all that it could be."
 )
@@ -46,7 +46,7 @@ def build_factor_section(factors: pd.DataFrame, chance: tuple[float, float], pai
     factors : DataFrame
         As `plot_uncertain_factors` takes it.
     chance : tuple of float
-        The average woman's probability, and hers.
+        Starting point of the explanation, and her probability.
     pairs : DataFrame, optional
         Interactions: first and second (labels), probability_share, share_low, share_high and stable.
     """
@@ -62,7 +62,7 @@ def build_factor_section(factors: pd.DataFrame, chance: tuple[float, float], pai
     )
     figure = SectionFigure(
         plot_uncertain_factors(factors),
-        f"From the average chance of {format_percent(chance[0])} to hers of {format_percent(chance[1])}.",
+        f"From the starting point of {format_percent(chance[0])} to hers of {format_percent(chance[1])}.",
         f"Bars of points of chance with ranges: {alt or 'the model reads no variable'}.",
         HOW_TO_READ,
     )
@@ -74,9 +74,12 @@ def _say_sure(rows: Sequence[dict[Any, Any]], chance: tuple[float, float]) -> st
         write_in_sentence(str(row["label"])) for row in rows if row["stable"] and abs(row["probability_share"]) >= 0.005
     ]
     unsure = sum(not row["stable"] for row in rows)
-    start = f"The average woman has a chance of {format_percent(chance[0])}, she one of {format_percent(chance[1])}."
+    start = (
+        f"The explanation starts from a chance of {format_percent(chance[0])}, where all values are average, and ends "
+        f"at hers of {format_percent(chance[1])}."
+    )
     if not sure:
-        return f"{start} Of none of her values is it sure whether it raises or lowers her chance."
+        return f"{start} None of her values clearly raises or lowers her chance."
     first = f"{start} Which way it is moved is fairly sure for {join_words(sure)}"
     return f"{first}; for {unsure} other {'value' if unsure == 1 else 'values'} it is open." if unsure else f"{first}."
 
