@@ -94,5 +94,5 @@ def test_flags_stop_at_the_first_that_could_be_chance() -> None:
     assert flag_conflicts(np.array([0.04, 0.04])).tolist() == [False, False]
     assert flag_conflicts(np.array([0.024, 0.012])).tolist() == [True, True]
     assert flag_conflicts(np.array([0.02, 0.03, 0.001, 0.9])).tolist() == [False, False, True, False]
-    assert flag_conflicts(np.array([np.nan, 0.049])).tolist() == [False, True]
+    assert flag_conflicts(np.array([np.nan, 0.024])).tolist() == [False, True]
     assert flag_conflicts(np.full(3, np.nan)).tolist() == [False] * 3
