@@ -346,7 +346,7 @@ def test_the_model_is_never_written_over_and_other_folders_neither(
     validate(str(model), other_cohort, tmp_path / "out", created=CREATED)
     before = (tmp_path / "out" / "validation.json").read_bytes()
     with pytest.raises(OutputError, match="apart from the model"):
-        validate(str(tmp_path / "out" / "recalibrated-intercept"), other_cohort, tmp_path / "out")
+        validate(str(tmp_path / "out" / "recalibrated-intercept"), other_cohort, tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "validation.json").read_bytes() == before
     assert read_bundle(tmp_path / "out" / "recalibrated-intercept").digest
 
