@@ -86,6 +86,15 @@ def test_without_a_visit_column_divided_women_are_refused(tmp_path):
         read_cohort(file, CODEBOOK, ReadingSettings(), required=REQUIRED)
 
 
+def test_rows_without_an_identifier_are_women_of_their_own(tmp_path):
+    rows = [*TWO_WOMEN, ",baseline_arm_1,31,70,adipose,,,", ",followup_12m_arm_1,,,,no,,12"]
+    for visit in ("remark", "redcap_event_name"):
+        found = rules(write(tmp_path, rows, visit))
+        assert found["empty_patient_id"] == (5, 6)
+    assert found["no_baseline_visit"] == (6,)
+    assert rules(write(tmp_path, rows, "remark"))["divided_woman"] == (2, 4)
+
+
 def test_two_treatments_of_one_woman_are_not_divided(tmp_path):
     rows = ["A,first,30,80,adipose,no,,12", "A,second,31,85,adipose,yes,2,14"]
     found = rules(write(tmp_path, rows, "course"))

@@ -200,7 +200,8 @@ def test_no_written_table_holds_a_cell_that_runs(cohort: Path, tmp_path: Path) -
         path.name: path for path in [*tmp_path.glob("*.csv"), *tmp_path.glob("*.tsv"), *folder.glob("*.findings.csv")]
     }
     assert sorted(texts) == [
-        "@x.csv.findings.csv", "all.csv", "s.csv", "s.csv.rejected.csv", "s.tsv", "s.tsv.rejected.csv",
+        "@x.csv.findings.csv", "all.csv", "all.csv.rejected.csv", "all.xlsx.rejected.csv",
+        "s.csv", "s.csv.rejected.csv", "s.tsv", "s.tsv.rejected.csv",
         "s.xlsx.rejected.csv",
     ]  # fmt: skip
     for name, path in texts.items():

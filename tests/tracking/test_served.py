@@ -36,7 +36,7 @@ from tracked import make_bundle
 WOMEN = [
     {"patient_id": "0042", "age": 33, "fsh": 60, "amh": 1, "amh__below": True, "aetiology": "idiopathic"},
     {"patient_id": "0043", "age": 29.5, "fsh": 80, "amh": 2, "amh__below": False, "aetiology": "surgical"},
-    {"patient_id": "Ωmega", "age": None, "fsh": None, "amh": None, "amh__below": None, "aetiology": None},
+    {"patient_id": "Ωmega", "age": 31, "fsh": None, "amh": None, "amh__below": None, "aetiology": None},
 ]
 REFERENCE = ROOT / "models" / "reference-menses"
 

@@ -120,8 +120,7 @@ def join_visits(
     parts = _parts(visit, declared)
     if not data["patient_id"].duplicated().any() or not _is_sure(visit, parts, declared):
         return plain, row_number, []
-    woman = pd.factorize(data["patient_id"])[0]
-    woman = np.where(woman < 0, woman.max() + 1 + np.arange(len(woman)), woman)
+    woman = _number_women(data["patient_id"])
     base = parts == "baseline"
     orphan = ~np.isin(woman, woman[base])
     repeated = base & (pd.Series(woman).where(base).duplicated().to_numpy(dtype=bool))
@@ -159,11 +158,18 @@ def find_divided_women(
         return []
     n_known = data[predictors].notna().sum(axis=1)
     told = data[outcome].notna().any(axis=1)
-    most = n_known.groupby(data["patient_id"]).transform("max")
-    of_her = pd.DataFrame({"told": told, "both": told & (2 * n_known > most)}).groupby(data["patient_id"])
+    of_whom = _number_women(data["patient_id"])
+    most = n_known.groupby(of_whom).transform("max")
+    of_her = pd.DataFrame({"told": told, "both": told & (2 * n_known > most)}).groupby(of_whom)
     divided = (most > 0) & of_her["told"].transform("any") & ~of_her["both"].transform("any")
-    rows = (divided & told).fillna(value=False).to_numpy(dtype=bool)
+    rows = (divided & told).to_numpy(dtype=bool)
     return row_findings("divided_woman", "(row)", rows, row_number)
+
+
+def _number_women(ids: pd.Series) -> np.ndarray:
+    """Return the woman of each row by number; a row without an identifier is a woman of her own."""
+    codes, distinct = pd.factorize(ids)
+    return np.where(codes < 0, len(distinct) + np.arange(len(codes)), codes)
 
 
 def _parts(visit: pd.Series, declared: VisitSettings | None) -> np.ndarray:
