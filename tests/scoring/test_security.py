@@ -210,7 +210,8 @@ def test_no_written_table_holds_a_cell_that_runs(cohort: Path, tmp_path: Path) -
             for cell in cells[column]:
                 assert not cell.startswith(SIGNS) or is_number(cell), (name, column)
     scored = pd.read_csv(texts["s.csv"], dtype=str)["patient_id"].tolist()
-    assert scored == 2 * ["'" + formula for i, formula in enumerate(FORMULAS) if i != 1]
+    # A formula of the file has no result in it: its row is rejected, as is the woman of 99 years.
+    assert scored == 2 * ["'" + name for name in FORMULAS if not name.strip().startswith("=") and name != FORMULAS[1]]
     for name in ("s.xlsx", "all.xlsx"):
         book = openpyxl.load_workbook(tmp_path / name)
         kinds = {cell.data_type for row in book.active.iter_rows() for cell in row}
