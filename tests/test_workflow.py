@@ -165,7 +165,10 @@ def test_rows_in_another_order_change_no_apparent_figure(demo_cohort: Path, quic
 
 def test_several_rows_of_a_woman_stay_together(demo_cohort: Path, quick_study: Study, tmp_path: Path) -> None:
     table = pd.read_csv(demo_cohort, dtype=str)
-    twice = pd.concat([table, table.head(40).assign(**{"Number of treatments": "2"})])
+    treatments = "Number of treatments"
+    second = table.head(40)
+    second = second.assign(**{treatments: (second[treatments].astype(int) + 1).astype(str)})
+    twice = pd.concat([table, second])
     file = tmp_path / "twice.csv"
     twice.to_csv(file, index=False)
     training = develop(quick_study, file, n_jobs=1)

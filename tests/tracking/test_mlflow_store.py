@@ -110,14 +110,24 @@ def test_a_served_model_answers_like_score_and_missing_values_survive(
     women.insert(0, "patient_id", pd.Series([f"00{i}" for i in range(8)], dtype="str"))
     for row, name in enumerate(PREDICTORS):
         women.loc[row, name] = np.nan
-    women.loc[4, list(PREDICTORS)] = np.nan
+    women.loc[4, list(PREDICTORS[1:])] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         answer = served(uri, tracked).predict(women)
     expected = score_frame(read_bundle(place / "bundle"), women, reasons=3)
     pd.testing.assert_frame_equal(answer, expected)
-    assert answer["p_response"].notna().all()
+    assert (answer["p_response"].dtype, answer["p_response"].notna().all()) == (np.float64, True)
     assert list(answer["patient_id"]) == [f"00{i}" for i in range(8)]
+
+
+def test_a_woman_without_any_predictor_is_refused_and_the_others_are_scored(tracked: TrackedRun, uri: str) -> None:
+    women = make_women(3)
+    women.loc[1, list(PREDICTORS)] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answer = served(uri, tracked).predict(women)
+    assert answer["p_response"].notna().tolist() == [True, False, True]
+    assert answer["flags"].str.startswith("rejected: A row must hold at least one predictor").tolist()[1]
 
 
 @pytest.mark.parametrize("nothing", [None, np.nan])

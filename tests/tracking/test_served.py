@@ -14,7 +14,7 @@ import time
 import urllib.request
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,9 @@ from poi_predict.tracking.records import RunRecord
 from poi_predict.tracking.settings import TrackedRun, TrackingSettings
 from support import ROOT
 from tracked import make_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WOMEN = [
     {"patient_id": "0042", "age": 33, "fsh": 60, "amh": 1, "amh__below": True, "aetiology": "idiopathic"},
@@ -258,11 +261,13 @@ def find_stored(place: Path, tracked: TrackedRun, name: str) -> Path:
 
 
 @pytest.fixture
-def other(place: Path, uri: str, tracked: TrackedRun) -> tuple[TrackedRun, Path]:
-    """A second registered model, to be tampered with."""
+def other(place: Path, uri: str, tracked: TrackedRun) -> Iterator[tuple[TrackedRun, Path]]:
+    """A second registered model, to be tampered with, whose files are gone afterwards: the store is the room's."""
     settings = TrackingSettings("menses_12m", registered_model="tampered", tracking_uri=uri)
     found = record_training(RunRecord("tampered", ()), place / "bundle", settings, promote=True)
-    return found, find_stored(place, found, "tampered")
+    stored = find_stored(place, found, "tampered")
+    yield found, stored
+    shutil.rmtree(stored)
 
 
 def test_a_planted_pickle_is_never_unpickled(other: tuple[TrackedRun, Path], uri: str, tmp_path: Path) -> None:
