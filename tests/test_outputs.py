@@ -129,4 +129,5 @@ def test_rows_that_are_all_rejected_end_with_the_exit_code_of_bad_input(tmp_path
     result = CliRunner().invoke(app, [*map(str, COMMANDS["score"]), "-c", str(file), "-o", str(out)])
     assert result.exit_code == 2
     assert "3 rows read = 0 scored + 3 rejected" in result.output
+    assert "none of 3 does" in result.output
     assert (tmp_path / "scores.csv.rejected.csv").exists()

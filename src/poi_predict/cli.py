@@ -190,6 +190,10 @@ def score(
     for line in scored.lines():
         _say(line)
     if scored.n_rows and not scored.n_scored:
+        _complain(
+            f"A row must keep the rules of the model to be scored; none of {scored.n_rows} does. Correct them by the "
+            "reasons written beside the scores, and score again with --overwrite."
+        )
         raise typer.Exit(EXIT_INPUT)
 
 

@@ -26,6 +26,7 @@ from poi_predict.scoring.batch import read_scoring_cohort
 
 CONSERVED = re.compile(r"^(\d+) rows read = (\d+) scored \+ (\d+) rejected\.$", re.MULTILINE)
 MARKED = re.compile(f"{WORD}|{DIGITS}", re.IGNORECASE)
+NONE_SCORED = "A row must keep the rules of the model to be scored"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 SIGNS_OF_DEFECT = ("Traceback", "defect of poi-predict", "Error:", "<class", "0x7f", "object at")
 
@@ -101,7 +102,7 @@ def _judge_message(message: str) -> Iterator[str]:
 def _judge_files(case: Case, answer: Answer, expect: Callable[[], list[str | None] | None] | None) -> Iterator[str]:
     assert case.out is not None
     there = {path.name for path in case.folder.iterdir()} - case.kept
-    if answer.code == 2:
+    if answer.code == 2 and NONE_SCORED not in answer.err:
         resumable = there == {f".{case.out.name}.resume"} and "--resume" in answer.err
         if there and not resumable:
             yield f"a refused run left {sorted(there)}"

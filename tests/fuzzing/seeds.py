@@ -38,18 +38,18 @@ LEVELS = (
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT[\d:]+Z")
-STUDY = f"""
+STUDY = """
 [study]
 name = "fuzz"
 title = "Menses within 12 months"
 question = "How likely?"
 [cohort]
-missing = ["999", "{WORD.lower()}"]
+missing = ["999", "unbekannt"]
 [columns]
 age = "Age (years)"
-fsh = {{ column = "FSH (IU/L)", unit = "IU/L" }}
-amh = {{ column = "AMH (ng/mL)", detection_limit = 0.02, decimal = "." }}
-aetiology = {{ column = "Aetiology", levels = {{ genetic = "other" }} }}
+fsh = { column = "FSH (IU/L)", unit = "IU/L" }
+amh = { column = "AMH (ng/mL)", detection_limit = 0.02, decimal = "." }
+aetiology = { column = "Aetiology", levels = { genetic = "other" } }
 [variables.side]
 label = "Side"
 kind = "category"
