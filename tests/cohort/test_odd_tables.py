@@ -11,6 +11,7 @@ from poi_predict.cohort.findings import Findings
 from poi_predict.cohort.mapping import ReadingSettings
 from poi_predict.cohort.reading import check_cohort, read_cohort
 from poi_predict.cohort.streaming import find_tables, survey_cohort
+from poi_predict.cohort.table_text import find_delimiter
 from poi_predict.cohort.text_encoding import decode_text
 from poi_predict.errors import CohortError
 
@@ -62,6 +63,13 @@ def test_short_rows_are_counted(tmp_path: Path) -> None:
     other = write(tmp_path, HEADER + WOMEN.replace(",", ";"))
     assert set(check(other)) == {"wrong_delimiter"}
     assert set(check(other, delimiter=",")) == {"short_rows"}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("title", ["", "Our women\n", "Women, 2024\n"])
+def test_decimal_commas_below_a_plain_header_are_no_separators(title: str, separator: str) -> None:
+    text = title + "age;amh\n36,5;0,02\n29,0;0,11\n".replace(";", separator)
+    assert find_delimiter(text) == separator
 
 
 @pytest.mark.parametrize("title", ["POI cohort 2019-2023 (n=4)", "Clinic, Ankara", "# exported; 2023", "a;b;c;d"])

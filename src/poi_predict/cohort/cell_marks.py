@@ -26,7 +26,7 @@ _SUSPECT = re.compile(rb"(?:^|[,;\t|\"\r\n])[ ]*(?:=|'[0-9=+\-@.,]|#[^,;\t|\"\r\
 def is_suspect(content: bytes) -> bool:
     r"""Whether the bytes of a text table may hold such a cell.
 
-    >>> is_suspect(b'1,30\\n="002",31\\n'), is_suspect(b"1,30\\n2,31\\n")
+    >>> is_suspect(b'1,30\n="002",31\n'), is_suspect(b"1,30\n2,31\n")
     (True, False)
     """
     if not any(sign in content for sign in (b"=", b"'", b"#")):

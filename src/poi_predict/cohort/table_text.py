@@ -152,7 +152,7 @@ def find_delimiter(text: str) -> str:
         widths = list(itertools.dropwhile(lambda width: width == 1, filled))
         if not widths:
             return 0.0, 0
-        return widths.count(widths[0]) / len(widths), widths[0]
+        return widths.count(widths[0]) / len(filled), widths[0]
 
     return max(_DELIMITERS, key=evenness)
 

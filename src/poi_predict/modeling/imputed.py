@@ -94,6 +94,7 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     --------
     FSH is missing in the last woman; LH, which goes with it, tells what it may be:
 
+    >>> from poi_predict.modeling import FirthLogistic
     >>> women = np.array([[30.0, 15], [50, 25], [70, 36], [90, 44], [110, 55], [100, 51], [40, 19], [np.nan, 24]])
     >>> responds = np.array([1, 1, 0, 1, 0, 0, 1, 0])
     >>> model = MultiplyImputed(FirthLogistic(), n_imputations=5).fit(women, responds)

@@ -79,7 +79,7 @@ def compute_membership_c(
     >>> rng = np.random.default_rng(4)
     >>> old, new = rng.normal(30, 3, (80, 1)), rng.normal(36, 3, (40, 1))
     >>> print(compute_membership_c(old, new))
-    0.93 (0.88–0.97)
+    0.93 (0.85–0.98)
     """
     rule = settings or MembershipSettings()
     parts = [np.asarray(X, dtype=np.float64) for X in (X_development, X_new)]

@@ -98,7 +98,7 @@ def combine_conflicts(overall: float, p: FloatArray) -> float:
     tested = p[~np.isnan(p)]
     asked = [2.0 * overall, *(2.0 * len(tested) * tested)]
     known = [value for value in asked if not np.isnan(value)]
-    return min(1.0, *known) if known else float("nan")
+    return float(min(1.0, *known)) if known else float("nan")
 
 
 def compute_information_shares(*sds: FloatArray) -> list[FloatArray]:
