@@ -420,15 +420,17 @@ def round_correlation(correlation: ArrayLike, n: float, kept: Mask) -> FloatArra
 
 
 def seed_noise(values: ArrayLike) -> np.random.Generator:
-    """Return a generator that hangs on every value of the women, which is stored nowhere.
+    """Return a generator that hangs on every value of the women, and not on their order; it is stored nowhere.
 
     Examples
     --------
     >>> ages = np.array([31.0, 35.5, 28.0])
-    >>> bool(seed_noise(ages).normal() == seed_noise(ages).normal() != seed_noise(ages[1:]).normal())
+    >>> bool(seed_noise(ages).normal() == seed_noise(ages[::-1]).normal() != seed_noise(ages[1:]).normal())
     True
     """
-    table = np.ascontiguousarray(values, dtype=np.float64)
+    table = np.asarray(values, dtype=np.float64)
+    order = np.lexsort(table.reshape(len(table), -1).T) if table.size else np.arange(len(table))
+    table = np.ascontiguousarray(table[order])
     found = hashlib.sha256(b"poi_predict: noise of sums\0" + repr(table.shape).encode() + table.tobytes()).digest()
     return np.random.default_rng([int(word) for word in np.frombuffer(found, dtype="<u4")])
 

@@ -34,7 +34,8 @@ def blur_coefficients(pipeline: Pipeline, X: pd.DataFrame, y: NDArray[np.int64])
     pipeline : Pipeline
         From `fit_model`; returned as it is where it has no posterior, or no least number of women.
     X, y
-        What it was fitted to. The noise follows from their values, so the same women give the same model.
+        What it was fitted to. The noise follows from the women's own values, before anything is put in for a missing
+        one, so the same women give the same model in whatever order they stand.
     """
     model = pipeline[-1]
     least = getattr(pipeline.named_steps.get("impute"), "least", 0)
@@ -43,8 +44,9 @@ def blur_coefficients(pipeline: Pipeline, X: pd.DataFrame, y: NDArray[np.int64])
     columns = np.asarray(pipeline[:-1].transform(X), dtype=np.float64)
     blur = least / (2.0 * math.sqrt(len(columns)))
     values, vectors = np.linalg.eigh(model.covariance_)
-    rng = seed_noise(np.column_stack([columns, y]))
-    noise = vectors @ (np.sqrt(np.maximum(values, 0.0)) * rng.normal(size=len(values)))
+    rng = seed_noise(np.column_stack([np.asarray(pipeline[:1].transform(X), dtype=np.float64), y]))
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    noise = root @ rng.normal(size=len(values))
     blurred = copy.deepcopy(pipeline)
     moved = blurred[-1]
     moved.posterior_mean_ = model.posterior_mean_ + blur * noise
