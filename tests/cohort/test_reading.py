@@ -382,4 +382,4 @@ def test_real_women_before_stimulation(shared_datasets: Path) -> None:
     cohort = read_cohort(path, CODEBOOK, ReadingSettings(columns=columns), required=["age", "afc", "fsh", "estradiol"])
     assert cohort.n_rows == 333
     assert not cohort.data[["age", "afc", "fsh", "estradiol"]].isna().any(axis=None)
-    assert {finding.rule for finding in cohort.findings} == {"no_patient_id", "typical_range"}
+    assert {finding.rule for finding in cohort.findings} == {"no_patient_id", "typical_range", "typical_range_most"}
