@@ -58,7 +58,7 @@ notebooks: $(READY)
 	@for script in notebooks/[0-9]*.py; do \
 	    $(BIN)/jupytext --quiet --to ipynb --output build/notebooks/$$(basename $$script .py).ipynb $$script || exit 1; \
 	  done
-	$(BIN)/python -m pytest -q -c /dev/null --rootdir build/notebooks --nbmake build/notebooks
+	$(BIN)/python -m pytest -q -c /dev/null --rootdir build/notebooks --nbmake --nbmake-timeout=1500 build/notebooks
 
 check: lint types layers notebooks test
 
