@@ -49,6 +49,7 @@ __all__ = [
     "find_step",
     "find_told",
     "find_told_pairs",
+    "floor_count",
     "format_count",
     "guard_count",
     "guard_moments",
@@ -126,6 +127,19 @@ def hide_count(count: float, least: int = LEAST) -> int:
     if count <= 0:
         return 0
     return least // 2 if count < least else least * math.floor(count / least + 0.5)
+
+
+def floor_count(count: float, least: int = LEAST) -> int:
+    """Return a count that a claim may rest on: as `hide_count`, but never more than there were.
+
+    Examples
+    --------
+    Eight women do not pass for the ten that a verdict asks for:
+
+    >>> [floor_count(count) for count in (0, 4, 8, 10, 13)]
+    [0, 2, 5, 10, 10]
+    """
+    return hide_count(count if count < least else least * math.floor(count / least), least)
 
 
 def guard_count(count: float, n: float, least: int = LEAST) -> float:

@@ -334,7 +334,7 @@ def test_another_reference(trained: pd.DataFrame) -> None:
 
 def test_an_option_with_few_women_is_never_called_best(trained: pd.DataFrame) -> None:
     is_marrow = trained["cell_source"] == "bone_marrow"
-    keep = trained[~is_marrow | (is_marrow.cumsum() <= 6)]
+    keep = trained[~is_marrow | (is_marrow.cumsum() <= 8)]
     found = of_sources(without_protocol(draw_women(4, 44)), keep, 1.5)
     frame = found.frame().set_index("option")
     assert set(frame.loc[BETTER, "support"]) == {"few"}

@@ -14,7 +14,7 @@ from poi_predict.features import origin_of
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 from poi_predict.modeling.recalibrated import RecalibratedClassifier
 from poi_predict.plain import as_plain
-from poi_predict.privacy import LEAST, hide_count
+from poi_predict.privacy import LEAST, floor_count
 from poi_predict.regimen.neighbourhood import Alike, Neighbourhood, build_neighbourhood
 from poi_predict.regimen.seen import (
     COUNTS,
@@ -50,7 +50,7 @@ class OptionSupport:
     Attributes
     ----------
     n_women : int
-        Women of training, to the nearest five; 2 stands for one to four.
+        Women of training, down to a multiple of five; 2 stands for one to four.
     n_arms, arm_women : int
         Published arms that the model borrows from, and their women.
     outside : bool
@@ -76,7 +76,7 @@ class Support:
     ----------
     seen : DataFrame
         One row a combination: a column for each variable counted, ``n_women``, ``n_arms``, ``arm_women``. The rows of
-        women first, in the order that `neighbourhood` counts them in; women are counted to the nearest five, and
+        women first, in the order that `neighbourhood` counts them in; women are counted down to a multiple of five, and
         combinations of fewer than five are not listed.
     neighbourhood : Neighbourhood or None
         None where women of training were fewer than five.
@@ -203,7 +203,7 @@ def summarise_support(
     """
     rows = take_first_rows(X, patient)
     counted, codes = count_combinations(rows, settings, codebook, least)
-    counted["n_women"] = [hide_count(count, least) for count in counted["n_women"]]
+    counted["n_women"] = [floor_count(count, least) for count in counted["n_women"]]
     neighbourhood = None
     if len(rows):
         columns = pipeline[:1].transform(rows)

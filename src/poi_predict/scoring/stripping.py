@@ -10,7 +10,15 @@ import numpy as np
 
 from poi_predict.errors import BundleError, OutputError
 from poi_predict.modeling.borrowing.women import Moments
-from poi_predict.privacy import LEAST, blur_moments, coarsen_count, hide_count, hide_small_groups, seed_noise
+from poi_predict.privacy import (
+    LEAST,
+    blur_moments,
+    coarsen_count,
+    floor_count,
+    hide_count,
+    hide_small_groups,
+    seed_noise,
+)
 from poi_predict.scoring.bundle import Bundle, read_bundle, write_bundle
 from poi_predict.scoring.contract import Contract, TrainingRange
 from poi_predict.scoring.drift.aspects import return_to_unit
@@ -114,7 +122,7 @@ def _strip_contract(contract: Contract) -> Contract:
     support = dict(contract.regimens.get("support") or {})
     rows = support.get("seen", [])
     if support:
-        seen = [{**row, "n_women": hide_count(row["n_women"]) if row["n_women"] >= LEAST else 0} for row in rows]
+        seen = [{**row, "n_women": floor_count(row["n_women"]) if row["n_women"] >= LEAST else 0} for row in rows]
         support |= {"seen": [row for row in seen if row["n_women"] or row["n_arms"]], "neighbourhood": None}
     women = dict(contract.women)
     if women:
@@ -212,7 +220,7 @@ def _strip_assessment(assessment: Mapping[str, Any], note: str) -> dict[str, Any
     if across.get("centres"):
         across["centres"] = hide_small_groups(across["centres"], "")
     for option in (clean.get("regimens") or {}).get("options", ()):
-        option["n_women"] = hide_count(option["n_women"])
+        option["n_women"] = floor_count(option["n_women"])
     clean["privacy"] = {"least": LEAST}
     clean["warnings"] = [*clean.get("warnings", ()), f"{note} {KEPT}"]
     return clean
