@@ -59,7 +59,7 @@ from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.drift import summarise_training
 from poi_predict.scoring.packing import add_outcome_terms, add_women, compute_usual_limits
 from poi_predict.scoring.writing import write_parquet
-from poi_predict.tracking import Dataset, track_training
+from poi_predict.tracking import Dataset, track_training, tracking_address
 from poi_predict.validation import describe_untestable
 
 if TYPE_CHECKING:
@@ -289,6 +289,8 @@ def train(
     """
     folder, cohort_file = _training_folder(study, out), Path(cohort_file)
     check_output_folder(folder, MARKER, [cohort_file], overwrite=True)
+    if track:
+        tracking_address(study.tracking.tracking_uri)
     training = develop(
         study,
         cohort_file,

@@ -180,7 +180,7 @@ class BrokenPicture:
 def test_a_recording_that_fails_half_way_is_marked_and_said(place: Path, uri: str, tracked: TrackedRun) -> None:
     broken = RunRecord("half", (Figure("figures/broken.png", BrokenPicture()),), (RunRecord("child", ()),))
     settings = TrackingSettings("menses_12m", registered_model="never", tracking_uri=uri)
-    with pytest.raises(TrackingError, match=r"No space left on device.*go on without tracking"):
+    with pytest.raises(TrackingError, match=r"No space left on device.*go on with --no-track"):
         record_training(broken, place / "bundle", settings, promote=True)
     with mlflow_session.open_store(uri) as client:
         runs = client.search_runs([tracked.experiment_id])
@@ -276,6 +276,17 @@ def test_the_store_is_the_one_given_then_the_environments_then_a_file_here(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert TrackingSettings("menses_12m").uri == "http://127.0.0.1:5000"
     assert TrackingSettings("menses_12m", tracking_uri="sqlite:///a.db").uri == "sqlite:///a.db"
+
+
+@pytest.mark.parametrize("address", ["./mlruns", "mlruns", "file:///clinic/mlruns", "/clinic/mlruns"])
+def test_a_folder_as_store_is_refused_with_our_remedy(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    with pytest.raises(TrackingError, match=r"in a database.*Set MLFLOW_TRACKING_URI=sqlite:///mlflow\.db") as said:
+        TrackingSettings("menses_12m").uri  # noqa: B018
+    assert address in str(said.value)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    assert tracking_address() == address
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "a:b", "a@b", "a\\b"])

@@ -18,7 +18,7 @@ from poi_predict.tracking.records import (
     build_training_record,
 )
 from poi_predict.tracking.scoring import track_scoring
-from poi_predict.tracking.settings import TrackedRun, TrackingSettings
+from poi_predict.tracking.settings import TrackedRun, TrackingSettings, tracking_address
 from poi_predict.tracking.training import track_training
 from poi_predict.tracking.uses import TrackedUse
 from poi_predict.tracking.validation import join_validations, read_validations, track_validation
@@ -47,4 +47,5 @@ __all__ = [
     "track_scoring",
     "track_training",
     "track_validation",
+    "tracking_address",
 ]

@@ -65,7 +65,7 @@ def open_store(uri: str) -> Iterator[MlflowClient]:
                 ) from error
             raise TrackingError(
                 f"The MLflow store must be reachable and writable; it answered: {reason} "
-                "Check MLFLOW_TRACKING_URI and the space on its disk, or go on without tracking."
+                "Check MLFLOW_TRACKING_URI and the space on its disk, or go on with --no-track."
             ) from error
         finally:
             mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None: as if never set

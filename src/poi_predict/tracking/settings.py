@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from poi_predict.errors import StudyError
+from poi_predict.errors import StudyError, TrackingError
 
 __all__ = ["TrackedRun", "TrackingSettings", "tracking_address"]
 
@@ -16,10 +17,28 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 def tracking_address(tracking_uri: str | None = None) -> str:
     """Return the store's address: the one given, else ``MLFLOW_TRACKING_URI``, else a file here.
 
+    Raises
+    ------
+    TrackingError
+        If it is a folder, which MLflow no longer writes (unless ``MLFLOW_ALLOW_FILE_STORE`` is set).
+
+    Examples
+    --------
     >>> tracking_address("sqlite:///clinic.db")
     'sqlite:///clinic.db'
+    >>> tracking_address("file:///clinic/mlruns")
+    Traceback (most recent call last):
+    poi_predict.errors.TrackingError: Runs must be kept in a database; file:///clinic/mlruns is a folder, which ...
     """
-    return tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    address = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    is_folder = urlsplit(address).scheme in ("", "file") and address != "databricks"
+    if is_folder and not os.environ.get("MLFLOW_ALLOW_FILE_STORE"):
+        raise TrackingError(
+            f"Runs must be kept in a database; {address} is a folder, which MLflow no longer writes. Set "
+            f"MLFLOW_TRACKING_URI={DEFAULT_URI}, or leave it unset. 'mlflow migrate-filestore --source {address} "
+            f"--target {DEFAULT_URI}' copies earlier runs."
+        )
+    return address
 
 
 @dataclass(frozen=True)
