@@ -179,6 +179,7 @@ def test_a_chart_sheet_is_none(tmp_path: Path) -> None:
     chart = BarChart()
     chart.add_data(Reference(made.worksheets[0], min_col=4, min_row=1, max_row=5))
     made.create_chartsheet("Chart", 0).add_chart(chart)
+    made.create_chartsheet("Empty")
     assert read(save(tmp_path, made)).n_rows == 4
 
 
@@ -325,6 +326,41 @@ def test_a_name_is_what_its_number_format_shows(tmp_path: Path, code: str, shown
     cohort = read(save(tmp_path, book(number)))
     assert cohort.patient_id[0] == shown
     assert cohort.data["fsh"][0] == 40
+
+
+@pytest.mark.parametrize(
+    ("column", "code", "stored", "meant"),
+    [
+        ("fsh", '#,##0.0" IU/L"', 40.26, 40.26),
+        ("fsh", '#,##0.00 "€"', 40.26, 40.26),
+        ("fsh", '_-* #,##0_-;-* #,##0_-;_-* "-"??_-', 40.26, 40.26),
+        ("fsh", '0.0,"k"', 40.26, 40.26),  # thousands are how a number is shown, not what it is
+        ("amh", '0.0" pmol/L"', 2.14, 2.14 / 7.14),
+        ("amh", "General\\ \\p\\m\\o\\l\\/\\L", 2.14, 2.14 / 7.14),
+        ("menses_resumed", '"no";;"yes"', 1, 0.0),
+        ("menses_resumed", '"no";;"yes"', 0, 1.0),
+        ("menses_resumed", '[=1]"yes";[=2]"no";General', 2, 0.0),
+        ("menses_resumed", "0;-0;;@", 1, 1.0),
+    ],
+)
+def test_a_value_is_what_its_number_format_says_beside_it(
+    tmp_path: Path, column: str, code: str, stored: float, meant: float
+) -> None:
+    def number(sheet: Worksheet) -> None:
+        cell = sheet.cell(2, HEADER.index(column) + 1)
+        cell.value, cell.number_format = stored, code
+
+    assert read(save(tmp_path, book(number))).data[column][0] == pytest.approx(meant, rel=1e-3)
+
+
+def test_a_limit_that_stands_in_the_number_format_alone_is_one(tmp_path: Path) -> None:
+    def number(sheet: Worksheet) -> None:
+        sheet["E3"].value, sheet["E3"].number_format = 0.013, '[<0.05]"<0.05";0.00'
+        sheet["D2"].value, sheet["D2"].number_format = 0.4, "0%"
+
+    cohort = read(save(tmp_path, book(number)))
+    assert cohort.data[["amh", "amh__below"]].iloc[1].tolist() == [0.05, True]
+    assert {finding.rule for finding in cohort.findings.errors} == {"unknown_cell_unit"}  # no hormone is 40 %
 
 
 def test_names_cut_to_fifteen_digits_are_refused(tmp_path: Path) -> None:

@@ -185,6 +185,18 @@ def test_women_like_her_who_had_the_option() -> None:
     assert (by_option[:, 0] == 0).all()
 
 
+def test_where_every_protocol_is_rare_nobody_alike_had_an_option() -> None:
+    women, chosen = draw_women(40, 15), settings()
+    pipeline = evidence_model(0.0)
+    columns = pipeline[:1].transform(women)
+    rare = build_neighbourhood(columns[["age__years"]], {"age__years": 1.0}, [-1] * 40)
+    support = Support(neighbourhood=rare)
+    options = list_options(chosen, codebook(), count_options(women, chosen, codebook())).options
+    alike, by_option = support.count_alike(columns.head(3), options)
+    assert (alike.n > 0).all()
+    assert by_option.tolist() == [[0] * len(options)] * 3
+
+
 def test_a_model_without_a_posterior_weighs_by_its_explanation() -> None:
     women, chosen = draw_women(120, 13, missing=0.2), settings()
     support = summarise_support(ridge_model(0.0), women, chosen, codebook())

@@ -15,7 +15,7 @@ import pandas as pd
 
 from poi_predict.cohort.bombs import refuse_packed_workbook
 from poi_predict.cohort.findings import TABLE
-from poi_predict.cohort.number_formats import changes_a_number, show_number
+from poi_predict.cohort.number_formats import changes_a_number, read_number, show_number
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.shape import count_known
 from poi_predict.cohort.spelling import shown_header
@@ -66,20 +66,30 @@ def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
         If the workbook is protected, too large, of another kind or has no such sheet; if several sheets in sight
         hold women and none is declared; if a column's name is a formula without a result.
     """
-    import openpyxl  # noqa: PLC0415
-
     _refuse_other_kinds(content)
     refuse_packed_workbook(content)
     _refuse_strict(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and validations that no cell depends on
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        book = _open_book(content)
         try:
             sheet, notes = _choose_sheet(book, settings)
             grid = _read_grid(book, sheet, settings)
             return _cells_of(grid, settings, notes)
         finally:
             book.close()
+
+
+def _open_book(content: bytes) -> Any:
+    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415
+
+    class Reader(ExcelReader):  # type: ignore[misc]
+        def read_chartsheet(self, sheet: Any, rel: Any) -> None:
+            """Leave out sheets that hold a chart and no cell; unusual ones stop openpyxl."""
+
+    reader = Reader(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+    reader.read()
+    return reader.wb
 
 
 def _refuse_other_kinds(content: bytes) -> None:
@@ -133,7 +143,7 @@ def _open_parser(book: Any, sheet: Any, source: Any, grid: _Grid | None) -> Any:
             cell: dict[str, Any] = super().parse_cell(element)
             if grid is None:
                 return cell
-            at, value = (cell["row"], cell["column"] - 1), cell["value"]
+            at = cell["row"], cell["column"] - 1
             formula = element.find(FORMULA_TAG)
             if formula is not None:
                 stored = element.findtext(VALUE_TAG, None)
@@ -144,10 +154,10 @@ def _open_parser(book: Any, sheet: Any, source: Any, grid: _Grid | None) -> Any:
                     cell["value"] = None
                 if _is_aggregate(formula.text or "", cell["column"]):
                     grid.aggregates.add(cell["row"])
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                code = formats.get(cell["style_id"])
-                if code is not None:
-                    grid.shown[at] = show_number(value, code)
+            value, code = cell["value"], formats.get(cell["style_id"])
+            if code is not None and isinstance(value, int | float) and not isinstance(value, bool):
+                grid.shown[at] = show_number(value, code)
+                cell["value"] = read_number(value, code) or value
             return cell
 
     return Parser(

@@ -119,7 +119,8 @@ class Support:
             )
         alike = self.neighbourhood.count_alike(columns)
         counted = alike.n_by_protocol.shape[1]
-        match = np.array([self.match(option)[:counted] for option in options], dtype=np.intp).reshape(-1, counted)
+        match = np.array([self.match(option)[:counted] for option in options], dtype=np.intp)
+        match = match.reshape(len(options), counted)  # no combination is counted where all are rare
         return alike, alike.n_by_protocol @ match.T
 
     def as_dict(self) -> dict[str, Any]:
