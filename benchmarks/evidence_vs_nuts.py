@@ -181,6 +181,7 @@ def build_density(case: Case) -> Callable[[], None]:
     evidence = model._evidence()  # noqa: SLF001
     points = FINE_POINTS if model.sampler == "fine" else evidence.points
     rows, arms = fit.place(case.X.to_numpy(dtype=float)), place_arms(replace(evidence, points=points), fit)
+    design, own = np.split(rows.rows, [len(fit.design.coefficients)], axis=1)
     sign = jnp.asarray(2.0 * case.y - 1.0)
     shape = (len(arms.n), arms.n_points)
     log_share, share = (jax.nn.log_sigmoid, jax.nn.sigmoid) if model.link == "logit" else (log_ndtr, ndtr)
@@ -191,8 +192,8 @@ def build_density(case: Case) -> Callable[[], None]:
         w = numpyro.sample("w", dist.Normal(jnp.zeros(len(fit.groups)), 1.0).to_event(1))
         tau = numpyro.sample("tau", dist.HalfNormal(model.tau_scale))
         u = numpyro.deterministic("u", tau * w)
-        numpyro.factor("women", log_share(sign * (rows.design @ phi + u[rows.group])).sum())
-        p = share((arms.design @ phi).reshape(shape) + u[arms.group][:, None])
+        numpyro.factor("women", log_share(sign * (design @ phi + own @ u)).sum())
+        p = share((arms.design @ phi).reshape(shape) + (arms.groups @ u)[:, None])
         a, b = p.mean(axis=1), (p**2).mean(axis=1)
         size = arms.n if model.binomial == "one_parameter" else jnp.maximum(arms.n * a**2 / b, arms.events + 1e-12)
         per = arms.n * a / size

@@ -107,13 +107,10 @@ def test_what_is_missing_widens_the_range_by_the_variance_of_the_gap(evidence: P
     assert gappy["amh__log"].isna().all()
     terms = next(DrawnTerms(model, 40_000, np.random.default_rng(1)).draw(gappy.to_numpy()))[0]
     placed = model.fit_.place(gappy.to_numpy())
-    at_centre = model.fit_.design.rows(np.zeros((1, len(COLUMNS))), np.ones(1))
-    moved, k = placed.design - at_centre, placed.design.shape[1]
-    own = k + placed.group[0]
-    covariance = model.covariance_
-    variance = (
-        (moved @ covariance[:k, :k] @ moved.T)[0, 0] + covariance[own, own] + 2 * (moved @ covariance[:k, own])[0]
-    )
+    moved = placed.rows.copy()
+    moved[:, : len(model.fit_.design.coefficients)] -= model.fit_.design.rows(np.zeros((1, len(COLUMNS))), np.ones(1))
+    assert moved[0, model.parameters_.index(f"centre:{gappy['centre__code'].iloc[0]:.0f}")] == 1.0
+    variance = (moved @ model.covariance_ @ moved.T)[0, 0]
     assert placed.gap_variance[0] > 0.01
     assert terms.sum(axis=1).var() == pytest.approx(variance + placed.gap_variance[0], rel=0.04)
 

@@ -1,6 +1,7 @@
 """What others published: treated arms, natural history, baseline distributions and prior effects."""
 
 from poi_predict.evidence.borrowed import (
+    THERAPY_TAU,
     read_arm_protocols,
     read_arm_women,
     read_borrowed_arms,
@@ -28,6 +29,7 @@ from poi_predict.evidence.settings import EvidenceSettings, PriorOverride, build
 from poi_predict.evidence.vocabulary import Vocabulary
 
 __all__ = [
+    "THERAPY_TAU",
     "EvidenceSettings",
     "PooledProportion",
     "PriorOverride",

@@ -27,6 +27,7 @@ from poi_predict.evidence.borrowed_files import (
 )
 from poi_predict.evidence.borrowed_rules import (
     OUTCOMES,
+    THERAPY_TAU,
     find_arm_breaches,
     find_correlation_breaches,
     find_description_breaches,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OUTCOMES",
+    "THERAPY_TAU",
     "list_borrowed_rows",
     "read_arm_protocols",
     "read_arm_women",

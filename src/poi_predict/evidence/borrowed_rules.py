@@ -24,6 +24,7 @@ __all__ = [
     "MOST_SD",
     "OUTCOMES",
     "RULES",
+    "THERAPY_TAU",
     "find_arm_breaches",
     "find_correlation_breaches",
     "find_description_breaches",
@@ -32,11 +33,14 @@ __all__ = [
 ]
 
 OUTCOMES = ("menses", "pregnancy")
+THERAPY_TAU = "tau:treated"
+"""Parameter of `priors.csv`: the SD between studies of the effect of therapy."""
 
 _HALVED = "half the estimate, twice the standard error"
 _CAPPED = f"{_HALVED}, at most 1.5"
 _CENTRED = "centred on zero"
-RULES = (_HALVED, _CAPPED, _CENTRED, "weak, near the published rate")
+_HALF_NORMAL = "an SD, half-normal"
+RULES = (_HALVED, _CAPPED, _CENTRED, "weak, near the published rate", _HALF_NORMAL)
 """How a prior comes about."""
 
 MOST_SD = 1.5
@@ -49,7 +53,7 @@ FAMILIES = (
 )  # fmt: skip
 _SHARES = ("bernoulli", "categorical")
 _POSITIVE = ("log_normal", "gamma")
-_PARAMETERS = ("intercept", "treated")
+_PARAMETERS = ("intercept", "treated", THERAPY_TAU)
 _PROTOCOL_LEVELS = ("cell_source", "autologous", "route", "sides", "dose_basis", "adjuvant")
 # Priors are written with four digits.
 _WRITTEN = 6e-4
@@ -110,7 +114,9 @@ def _find_rule_breaches(row: Mapping[Any, Any], effects: pd.DataFrame) -> Iterat
     who, rule, conversion = f"Row {row['row_id']}", row["rule"], row["conversion"]
     if rule not in RULES:
         yield f"{who} must follow a known rule ({'; '.join(RULES)})."
-    elif rule == _CENTRED and row["mean"] != 0:
+    elif (rule == _HALF_NORMAL) != (row["parameter"] == THERAPY_TAU):
+        yield f'{who} must be half-normal if it is of an SD, "{THERAPY_TAU}", and otherwise not.'
+    elif rule in (_CENTRED, _HALF_NORMAL) and row["mean"] != 0:
         yield f"{who} says that it is centred on zero, and is not."
     elif rule in (_HALVED, _CAPPED):
         named = [name for name in row["source_rows"].split(";") if name in effects.index]

@@ -8,7 +8,6 @@ import numpy as np
 
 from poi_predict.features import origin_of
 from poi_predict.modeling import LinearPass, find_base, is_linear
-from poi_predict.modeling.borrowing.predictive import NEW_CENTRE
 from poi_predict.modeling.borrowing.women import fill_gaps
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class DrawnTerms:
         self.pair_terms = slice(first, first + len(design.pairs))
         same = [[name == pair for pair in self.pairs] for name in named]
         self.pair_members = np.array(same, dtype=np.float64).reshape(len(named), len(self.pairs))
-        self.shares = design.shares()
+        self.shares = self.fit.shares()
 
     def draw(self, values: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield each woman's terms by variable, and her interactions.
@@ -74,20 +73,17 @@ class DrawnTerms:
             (n_draws, n_pairs). Half of an interaction is among the terms of either variable.
         """
         fit, design = self.fit, self.fit.design
-        k = len(design.coefficients)
         centred = np.where(np.isnan(values) & ~fit.fillable, fit.centring, values)
         filled, gaps = fill_gaps(centred, fit.moments, fit.fillable)
         roots = dict(_list_roots(gaps))
-        therapy, group = design.therapy(values), fit.place(values).group
-        at_centre = design.rows(np.zeros((1, values.shape[1])), np.ones(1))
+        therapy, base = design.therapy(values), fit.base().rows
+        deviations = fit.place(values).rows[:, len(design.coefficients) :]
         for row in range(len(values)):
             placed = filled[[row]] + self.standing @ roots[row] if row in roots else filled[[row]]
-            moved = design.rows(placed - fit.centring, np.full(len(placed), therapy[row])) - at_centre
-            terms = moved * self.draws[:, :k]
-            by_column = terms @ self.shares
-            if design.centre is not None and group[row] != NEW_CENTRE:
-                by_column[:, design.centre] += self.draws[:, k + group[row]]
-            yield by_column @ self.members, terms[:, self.pair_terms] @ self.pair_members
+            rows = design.rows(placed - fit.centring, np.full(len(placed), therapy[row]))
+            rows = np.hstack([rows, np.tile(deviations[row], (len(rows), 1))])
+            terms = (rows - base) * self.draws
+            yield terms @ self.shares @ self.members, terms[:, self.pair_terms] @ self.pair_members
 
 
 def _list_roots(gaps: list[FloatArray]) -> Iterator[tuple[int, FloatArray]]:

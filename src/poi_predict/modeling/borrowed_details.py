@@ -62,7 +62,7 @@ def describe_borrowing(
         "link": model.link,
         "arms": _describe_arms(model),
         "effects": _describe_effects(model, posterior, codebook),
-        "tau": _describe_tau(posterior),
+        "tau": _describe_tau(posterior) | {"therapy": model.fit_.therapy_spread * model.tau_mean_},
         "conflict": conflict | {"verdict": _judge(conflict)},
         "contrast": describe_average_contrast(pipeline, data.X, data.weight, seed),
         "diagnostics": {name: as_plain(value) for name, value in model.diagnostics_.items()},

@@ -15,10 +15,6 @@ from poi_predict.errors import ModelError
 from poi_predict.modeling.borrowing.contrast import CONTRAST_COLUMNS, compute_contrast
 from poi_predict.modeling.borrowing.joint import Evidence, JointFit, fit_evidence_alone, fit_joint
 from poi_predict.modeling.borrowing.links import LinkName, find_link
-from poi_predict.modeling.borrowing.predictive import (
-    NEW_CENTRE,
-    WomanRows,
-)
 from poi_predict.modeling.borrowing.summary import describe_arms, describe_conflict, describe_posterior
 
 if TYPE_CHECKING:
@@ -26,6 +22,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from poi_predict.modeling.borrowing.arms import Arm, Marginal, Prior
+    from poi_predict.modeling.borrowing.predictive import WomanRows
 
     FloatArray = NDArray[np.float64]
 
@@ -37,11 +34,11 @@ NO_EVIDENCE = "A model needs women of both classes; all women of positive weight
 class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Multilevel regression on patients and published arms together.
 
-    ``g(P(response)) = mu_j + x beta + treated (delta + z gamma) + interactions``, with ``mu_j ~ N(mu, tau²)`` over
-    studies and centres. A patient is a Bernoulli term with her weight; an arm is a binomial term whose probability
-    is the mean over points that have its women's distribution (multilevel network meta-regression: Phillippo et
-    al. 2020, doi 10.1111/rssa.12579). Without patients it is a reference model of the literature; every patient
-    sharpens it.
+    ``g(P(response)) = mu_j + x beta + treated (delta_j + z gamma) + interactions``, with ``mu_j ~ N(mu, tau²)`` and
+    ``delta_j ~ N(delta, r² tau²)`` over studies and centres, r being `therapy_tau_scale` / `tau_scale`. A patient is a
+    Bernoulli term with her weight; an arm is a binomial term whose probability is the mean over points that have its
+    women's distribution (multilevel network meta-regression: Phillippo et al. 2020, doi 10.1111/rssa.12579). Without
+    patients it is a reference model of the literature; every patient sharpens it.
 
     A gap in a baseline column is filled by its mean given the woman's other values, under the table of the field
     and the clinic's own values; what the gap leaves open widens her interval and draws her probability towards
@@ -67,7 +64,10 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         Column of centre codes, 0 or missing where the centre is not known. Without it all patients are of one
         centre, and so are the women to be predicted.
     tau_scale : float
-        SD of the half-normal prior of tau; 0 for a common intercept.
+        SD of the half-normal prior of tau; 0 for a common intercept and effect of therapy.
+    therapy_tau_scale : float
+        The same for the SD of the effect of therapy; 0 for a common one. Hardly any study has both treated and
+        untreated women, so that nobody could tell the two SDs apart: they are large or small together.
     tau_points, points : int
         Values of tau; points of an arm (a power of two).
     default_sd : float
@@ -127,7 +127,8 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
 
     classes_: NDArray[Any]
     fit_: JointFit
-    least: int = 0  # of models stored before it was a parameter
+    least: int = 0  # of models stored before these were parameters
+    therapy_tau_scale: float = 0.0
 
     def __init__(  # noqa: PLR0913
         self,
@@ -151,6 +152,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         sampler: str = "importance",
         random_state: int = 0,
         least: int = 0,
+        therapy_tau_scale: float = 0.0,
     ) -> None:
         self.link = link
         self.priors = priors
@@ -171,6 +173,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         self.sampler = sampler
         self.random_state = random_state
         self.least = least
+        self.therapy_tau_scale = therapy_tau_scale
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Compute the posterior.
@@ -223,16 +226,17 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     def predict_interval(self, X: ArrayLike, coverage: float = 0.95) -> FloatArray:
         """Return the posterior interval of each woman's probability, shape (n_women, 2).
 
-        It holds what is not known of the effects, of her centre if it is new, and of her missing values.
+        It holds what is not known of the effects, of her centre if it is new, and of her missing values. Where the
+        model knows no centres, it holds as well how far another clinic than that of its women may differ.
 
         Raises
         ------
         ModelError
             If the coverage is not between 0 and 1.
         """
-        z = _normal_quantile(coverage)
-        eta, variance = self._moments(X)
-        half = z * np.sqrt(variance)
+        z, women = _normal_quantile(coverage), self._women(self._values(X))
+        eta, variance = self.fit_.linear_moments(women)
+        half = z * np.sqrt(variance + self.fit_.vary_elsewhere(women.therapy))
         return np.column_stack([find_link(self.link).probability(eta + side * half) for side in (-1.0, 1.0)])
 
     def predict_contrast(self, X: ArrayLike, coverage: float = 0.95) -> pd.DataFrame:
@@ -276,10 +280,9 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         """
         women = self._women(self._values(X), therapy)
         draws = self.sample_posterior(n, rng).to_numpy()
-        k = women.design.shape[1]
-        own = np.column_stack([draws[:, k:-1], draws[:, -1] * rng.standard_normal(n)])
+        new_centre = draws[:, [-1]] * rng.standard_normal((n, 2)) @ women.new_centre.T
         gaps = rng.standard_normal((n, 1)) * np.sqrt(women.gap_variance)
-        return np.asarray(draws[:, :k] @ women.design.T + own[:, women.group] + gaps, dtype=np.float64)
+        return np.asarray(draws[:, :-1] @ women.rows.T + new_centre + gaps, dtype=np.float64)
 
     def compute_attributions(self, X: ArrayLike) -> tuple[FloatArray, float]:
         """Attribute each woman's log-odds to the columns.
@@ -330,16 +333,16 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
         """Posterior mean of one unit of each column in a treated woman, shape (1, n_columns)."""
         design = self.fit_.design
         main = len(design.coefficients) - len(design.definitions) - len(design.pairs)
-        return (self.fit_.mean[:main] @ design.shares()[:main])[None, :]
+        coefficients = self.fit_.mean[:main] @ design.shares()[:main]
+        if design.treated is not None:
+            coefficients[design.treated] = (self.fit_.base(1.0).rows - self.fit_.base(0.0).rows)[0] @ self.fit_.mean
+        return coefficients[None, :]
 
     @property
     def intercept_(self) -> FloatArray:
         """Posterior mean of the linear predictor of an untreated (or the only) woman at the centre, shape (1,)."""
-        design, mean = self.fit_.design, self.fit_.mean
-        group = self.fit_.own_group
-        own = 0.0 if group == NEW_CENTRE else mean[len(design.coefficients) + group]
-        unnamed_therapy = design.has_effect and design.treated is None
-        return np.array([mean[0] + own + (mean[1] if unnamed_therapy else 0.0)])
+        without = self.fit_.base(therapy=float(self.fit_.design.treated is None))
+        return np.asarray(without.rows @ self.fit_.mean)
 
     @property
     def diagnostics_(self) -> dict[str, Any]:
@@ -381,7 +384,7 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
             interactions=self.interactions, centre=self.centre, tau_scale=self.tau_scale,
             tau_points=self.tau_points, default_sd=self.default_sd, points=self.points, binomial=self.binomial,
             tail=self.tail, correction=self.correction, sampler=self.sampler, seed=self.random_state,
-            least=self.least,
+            least=self.least, therapy_tau_scale=self.therapy_tau_scale,
         )  # fmt: skip
 
     def _validate(self, X: ArrayLike, y: ArrayLike) -> tuple[FloatArray, NDArray[Any]]:

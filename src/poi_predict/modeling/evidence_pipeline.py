@@ -78,6 +78,7 @@ def build_evidence_pipeline(
         treated=borrowed.treated,
         centre=CENTRE_CODE if CENTRE_CODE in columns else None,
         tau_scale=evidence.tau_scale,
+        therapy_tau_scale=borrowed.therapy_tau_scale,
         binomial=evidence.binomial,
         tail=evidence.tail,
         random_state=random_state,

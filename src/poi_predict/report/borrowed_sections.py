@@ -125,7 +125,14 @@ def _say_spread(tau: Plain) -> tuple[str, ...]:
         f"an SD of {found}. A clinic that the model has not seen may lie anywhere in that spread, and its women's "
         "intervals allow for it."
     )
-    return (text,)
+    if not tau.get("therapy"):
+        return (text,)
+    of_therapy = (
+        f"What therapy adds may differ between clinics as well, by an SD of {format_number(tau['therapy'], 2)}. "
+        "Published studies had treated or untreated women, not both, so this is assumed more than estimated; chances "
+        "with and without therapy in a clinic that the model has not seen allow for it."
+    )
+    return text, of_therapy
 
 
 def _count_arms(arms: Sequence[Plain]) -> str:

@@ -9,6 +9,7 @@ from scipy.special import expit, ndtr
 
 from poi_predict.errors import ModelError
 from poi_predict.modeling.borrowing import Arm, Marginal, Prior
+from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 
 FIELD = (Marginal(("age__years",), "normal", 34.0, 5.0), Marginal(("fsh__log",), "normal", 4.0, 0.5))
@@ -112,3 +113,65 @@ def test_without_untreated_women_there_is_no_contrast() -> None:
     model = EvidenceLogisticRegression().fit(X[["fsh__log"]], y)
     with pytest.raises(ModelError, match="can be compared only if some women were not treated; here all were"):
         model.predict_contrast(X[["fsh__log"]])
+
+
+def test_a_therapy_that_works_differently_elsewhere_widens_the_contrast_of_a_new_centre_by_its_sd() -> None:
+    """Of two arms so large that all but the differences between studies is known, from the formula."""
+    arms = (Arm("A", "cells", 300_000, 10**6, treated=True), Arm("B", "none", 300_000, 10**6, treated=False))
+    nobody, woman = pd.DataFrame({"age__years": [], "therapy": []}, dtype=float), pd.DataFrame({"age__years": [0.0]})
+    model = EvidenceLogisticRegression(
+        arms=arms, priors=(Prior("treated", 0.0, 30.0), Prior("intercept", 0.0, 30.0)), treated="therapy",
+        tau_scale=0.4, therapy_tau_scale=0.6,
+    )  # fmt: skip
+    model.fit(nobody, [])
+    both = pd.concat([woman.assign(therapy=1.0), woman.assign(therapy=0.0)], ignore_index=True)
+    draws = model.sample_log_odds(both, 100_000, np.random.default_rng(1))
+    # A study's deviation and a new centre's: twice tau² without therapy, and with it twice the therapy's as well.
+    tau_square = model.fit_.posterior.tau_square
+    assert tau_square == pytest.approx(0.4**2, rel=0.03)
+    assert draws[:, 1].var() == pytest.approx(2 * 0.4**2, rel=0.05)
+    assert draws[:, 0].var() == pytest.approx(2 * (0.4**2 + 0.6**2), rel=0.05)
+    assert (draws[:, 0] - draws[:, 1]).var() == pytest.approx(2 * 0.4**2 + 2 * 0.6**2, rel=0.05)
+    found = model.predict_contrast(woman.assign(therapy=1.0), coverage=0.9).iloc[0]
+    normal = np.random.default_rng(2).multivariate_normal(draws.mean(axis=0), np.cov(draws.T), 100_000)
+    low, high = np.quantile(expit(normal[:, 0]) - expit(normal[:, 1]), [0.05, 0.95])
+    assert found["difference_low"] == pytest.approx(low, abs=0.02)
+    assert found["difference_high"] == pytest.approx(high, abs=0.02)
+    assert not found["distinguishable"]
+
+
+def test_what_treated_women_show_is_shared_between_their_clinic_and_the_therapy() -> None:
+    """A clinic that treats all its women: half of what is unlike elsewhere, on average, would be so without therapy."""
+    X = pd.DataFrame({"age__years": np.zeros(4000), "therapy": 1.0, "centre__code": 1.0})
+    y = (np.arange(4000) % 10 < 6).astype(int)  # 60 %, elsewhere 20 % with and without
+    arms = tuple(
+        Arm(f"A{k}", f"study {k}", 200, 1000, treated=bool(k % 2)) for k in range(12)
+    )  # fmt: skip
+    settings = {"arms": arms, "treated": "therapy", "centre": "centre__code", "default_sd": 30.0, "tau_scale": 1.0}
+    women = X.iloc[:1]
+    elsewhere = women.assign(centre__code=0.0)
+    for therapy_tau_scale, share in ((0.0, 1.0), (1.0, 0.5)):
+        model = EvidenceLogisticRegression(**settings, therapy_tau_scale=therapy_tau_scale).fit(X, y)
+        found, usual = (
+            model.sample_log_odds(who, 20_000, np.random.default_rng(1), therapy=0.0).mean()
+            for who in (women, elsewhere)
+        )
+        shift = (
+            model.sample_log_odds(women, 20_000, np.random.default_rng(1), therapy=1.0).mean()
+            - model.sample_log_odds(elsewhere, 20_000, np.random.default_rng(1), therapy=1.0).mean()
+        )
+        assert (found - usual) / shift == pytest.approx(share, abs=0.05)
+
+
+def test_a_model_that_knows_no_centres_has_intervals_that_hold_elsewhere_as_well() -> None:
+    women, y = make_women()
+    plain = women.drop(columns="centre__code")
+    model = fit().set_params(centre=None, therapy_tau_scale=0.5).fit(plain, y)
+    own, spread = model.predict_interval(plain), model.fit_.posterior.tau_square
+    eta, variance = model.fit_.linear_moments(model.fit_.place(plain.to_numpy()))
+    treated = plain["therapy"].to_numpy()
+    expected = 1.959964 * np.sqrt(variance + spread * (1.0 + model.fit_.therapy_spread**2 * treated))
+    np.testing.assert_allclose(own, expit(np.column_stack([eta - expected, eta + expected])), rtol=1e-6)
+    np.testing.assert_allclose(model.predict_contrast(plain)["with_low"][treated == 1.0], own[treated == 1.0, 0])
+    # The probability is that of the clinic whose women it has seen.
+    np.testing.assert_allclose(model.predict_proba(plain)[:, 1], find_link("logit").average(eta, variance))

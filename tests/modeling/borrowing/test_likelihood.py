@@ -18,15 +18,22 @@ COLUMNS, GROUPS, POINTS = 4, 3, 16
 SETTINGS = list(itertools.product(("logit", "probit"), (False, True), (False, True)))
 
 
+def shares(group: np.ndarray) -> np.ndarray:
+    """A deviation of its own for each group, and half of the last one as well for every second row."""
+    found = np.eye(GROUPS)[group]
+    found[::2, -1] += 0.5
+    return found
+
+
 def make_data(n_women: int = 30, n_arms: int = 4, *, heavy: bool = False, two: bool = False) -> JointData:
     rng = np.random.default_rng(n_women + n_arms)
     design = np.column_stack([np.ones(n_women), rng.normal(size=(n_women, COLUMNS - 1))])
     sign = np.where(rng.random(n_women) < 0.4, 1.0, -1.0)
-    women = Women(design, sign, rng.uniform(0.5, 2.0, n_women), rng.integers(0, GROUPS, n_women))
+    women = Women(design, sign, rng.uniform(0.5, 2.0, n_women), shares(rng.integers(0, GROUPS, n_women)))
     rows = np.column_stack([np.ones(n_arms * POINTS), rng.normal(0.3, 1.0, size=(n_arms * POINTS, COLUMNS - 1))])
     n = rng.integers(8, 40, n_arms).astype(float)
     events = np.array([np.floor(0.35 * size) for size in n])
-    arms = ArmData(rows, events, n, rng.uniform(0.3, 1.0, n_arms), np.arange(n_arms) % GROUPS, POINTS)
+    arms = ArmData(rows, events, n, rng.uniform(0.3, 1.0, n_arms), shares(np.arange(n_arms) % GROUPS), POINTS)
     bent = np.zeros((COLUMNS, COLUMNS))
     spread = rng.normal(size=(6, COLUMNS - 1))
     bent[1:, 1:] = 0.346 * spread.T @ spread / 6
@@ -43,12 +50,12 @@ def count(data: JointData, theta: np.ndarray, tau: float, link: str) -> float:
     total = stats.norm.logpdf(theta[COLUMNS:]).sum()
     z = (phi - data.prior_mean) / data.prior_sd
     total += (stats.t(4).logpdf(z) if data.heavy_tail else stats.norm.logpdf(z)).sum()
-    for i, group in enumerate(data.women.group):
-        eta = sum(data.women.design[i, c] * phi[c] for c in range(COLUMNS)) + u[group]
+    for i, group in enumerate(data.women.groups):
+        eta = sum(data.women.design[i, c] * phi[c] for c in range(COLUMNS)) + group @ u
         total += data.women.weight[i] * truth.logcdf(data.women.sign[i] * eta)
     for j, (r, n) in enumerate(zip(data.arms.events, data.arms.n, strict=True)):
         points = data.arms.design[j * POINTS : (j + 1) * POINTS]
-        p = [truth.cdf(row @ phi + u[data.arms.group[j]]) for row in points]
+        p = [truth.cdf(row @ phi + data.arms.groups[j] @ u) for row in points]
         share, size = np.mean(p), n
         if data.two_parameter:
             size, share = n * np.mean(p) ** 2 / np.mean(np.square(p)), np.mean(np.square(p)) / np.mean(p)
@@ -93,8 +100,10 @@ def test_gradient_and_hessian_are_those_of_finite_differences(link: str, heavy: 
 def test_curved_coordinates_keep_probability_mass() -> None:
     data = make_data(0, 1)
     data = dataclasses.replace(data, prior_mean=data.prior_mean[:2], prior_sd=np.array([0.5, 0.8]), n_groups=1)
-    data = dataclasses.replace(data, women=Women(np.empty((0, 2)), *(np.empty(0),) * 2, np.empty(0, dtype=np.intp)))
-    data = dataclasses.replace(data, arms=dataclasses.replace(data.arms, design=data.arms.design[:, :2]))
+    data = dataclasses.replace(data, women=Women(np.empty((0, 2)), *(np.empty(0),) * 2, np.empty((0, 1))))
+    data = dataclasses.replace(
+        data, arms=dataclasses.replace(data.arms, design=data.arms.design[:, :2], groups=np.ones((1, 1)))
+    )
     bent = np.array([[0.0, 0.0], [0.0, 0.9]])
     plain, grid = LogPosterior(data, find_link("logit")), np.linspace(-5, 5, 161)
     rows = np.array([(a, b, 0.0) for a in grid for b in grid])
@@ -122,8 +131,8 @@ def test_a_womans_weight_and_an_arms_discount_are_powers() -> None:
     data, link = make_data(), find_link("probit")
     theta = np.random.default_rng(4).normal(0, 0.5, COLUMNS + GROUPS)
     women, arms = data.women, data.arms
-    nobody = Women(np.empty((0, COLUMNS)), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp))
-    none = ArmData(np.empty((0, COLUMNS)), *(np.empty(0),) * 3, np.empty(0, dtype=np.intp), POINTS)
+    nobody = Women(np.empty((0, COLUMNS)), np.empty(0), np.empty(0), np.empty((0, GROUPS)))
+    none = ArmData(np.empty((0, COLUMNS)), *(np.empty(0),) * 3, np.empty((0, GROUPS)), POINTS)
 
     def log_likelihood(**parts: object) -> float:
         prior = dataclasses.replace(data, women=nobody, arms=none)
@@ -132,7 +141,7 @@ def test_a_womans_weight_and_an_arms_discount_are_powers() -> None:
 
     doubled = dataclasses.replace(women, weight=2 * women.weight)
     assert log_likelihood(women=doubled) == pytest.approx(2 * log_likelihood(women=women), rel=1e-12)
-    twice = Women(*(np.concatenate([part, part]) for part in (women.design, women.sign, women.weight, women.group)))
+    twice = Women(*(np.concatenate([part, part]) for part in (women.design, women.sign, women.weight, women.groups)))
     assert log_likelihood(women=twice) == pytest.approx(2 * log_likelihood(women=women), rel=1e-12)
     # Half the discount is half the women: the power prior of a binomial is a binomial of d r out of d n.
     half = dataclasses.replace(arms, discount=0.5 * arms.discount)
@@ -144,7 +153,7 @@ def one_arm(p: np.ndarray, events: float, n: float, *, two: bool) -> float:
     """Log likelihood of one arm whose women have these probabilities."""
     rows = np.zeros((len(p), COLUMNS))
     rows[:, 0] = np.log(p / (1 - p))
-    arm = ArmData(rows, np.array([events]), np.array([n]), np.ones(1), np.zeros(1, dtype=np.intp), len(p))
+    arm = ArmData(rows, np.array([events]), np.array([n]), np.ones(1), np.eye(GROUPS)[:1], len(p))
     data = dataclasses.replace(make_data(0, 2, two=two), arms=arm)
     theta = np.r_[1.0, np.zeros(COLUMNS - 1 + GROUPS)]
     silent = dataclasses.replace(data, arms=dataclasses.replace(arm, discount=np.zeros(1)))

@@ -34,7 +34,9 @@ ROLES: dict[str, Any] = {
 CASES: dict[str, dict[str, Any]] = {
     "every role": ROLES,
     "probit": ROLES | {"link": "probit"},
+    "therapies differ": ROLES | {"therapy_tau_scale": 0.5},
     "no centre column": ROLES | {"centre": None},
+    "therapies differ, no centre column": ROLES | {"centre": None, "therapy_tau_scale": 0.5},
     "no therapy column": ROLES | {"treated": None, "treatment": ()},
     "nobody untreated": {"arms": ARMS[:1], "priors": (Prior("fsh__log", -0.5, 0.2),)},
 }

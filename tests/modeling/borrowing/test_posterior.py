@@ -19,13 +19,15 @@ from poi_predict.modeling.borrowing.posterior import (
     make_white_points,
 )
 
-NOBODY = Women(np.empty((0, 1)), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp))
+
+def nobody(columns: int = 1, groups: int = 1) -> Women:
+    return Women(np.empty((0, columns)), np.empty(0), np.empty(0), np.empty((0, groups)))
 
 
 def make_arms(events: list[float], n: list[float], group: list[int]) -> ArmData:
     """Arms without covariates: eight equal points each."""
     return ArmData(
-        np.ones((8 * len(n), 1)), np.array(events), np.array(n), np.ones(len(n)), np.array(group, dtype=np.intp), 8
+        np.ones((8 * len(n), 1)), np.array(events), np.array(n), np.ones(len(n)), np.eye(max(group) + 1)[group], 8
     )
 
 
@@ -35,7 +37,7 @@ def compute(data: JointData, tau_scale: float = 0.0, *, correct: bool = True, n_
 
 
 def make_data(arms: ArmData, prior_sd: float, groups: int = 1) -> JointData:
-    return JointData(NOBODY, arms, groups, np.zeros(1), np.array([prior_sd]), np.zeros((1, 1)))
+    return JointData(nobody(groups=groups), arms, groups, np.zeros(1), np.array([prior_sd]), np.zeros((1, 1)))
 
 
 def test_grid_has_the_moments_of_a_half_normal() -> None:
@@ -63,8 +65,8 @@ def test_grid_integrates_a_posterior_much_narrower_than_the_prior(peak: float, w
 @pytest.mark.parametrize("correct", [False, True])
 def test_without_data_the_posterior_is_the_prior(correct: bool) -> None:
     data = JointData(
-        Women(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)),
-        ArmData(np.empty((0, 2)), *(np.empty(0),) * 3, np.empty(0, dtype=np.intp), 8),
+        nobody(columns=2),
+        ArmData(np.empty((0, 2)), *(np.empty(0),) * 3, np.empty((0, 1)), 8),
         1, np.array([-1.0, 0.4]), np.array([2.5, 0.3]), np.zeros((2, 2)),
     )  # fmt: skip
     found = compute(data, 0.5, correct=correct)
@@ -177,8 +179,8 @@ def test_where_no_step_helps_the_search_ends() -> None:
 @pytest.mark.parametrize("sampler", ["quick", "fine"])
 def test_chains_meet_a_normal_posterior_exactly(sampler: str) -> None:
     data = JointData(
-        Women(np.empty((0, 2)), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)),
-        ArmData(np.empty((0, 2)), *(np.empty(0),) * 3, np.empty(0, dtype=np.intp), 8),
+        nobody(columns=2),
+        ArmData(np.empty((0, 2)), *(np.empty(0),) * 3, np.empty((0, 1)), 8),
         1, np.array([-1.0, 0.4]), np.array([2.5, 0.3]), np.zeros((2, 2)),
     )  # fmt: skip
     found = compute_posterior(data, find_link("logit"), make_tau_grid(0.5, 9), sampler=sampler, seed=3)
@@ -199,7 +201,7 @@ def test_chains_give_the_moments_of_a_skewed_or_heavy_tailed_posterior(
     mass /= mass.sum()
     mean, sd = mass @ eta, np.sqrt(mass @ eta**2 - (mass @ eta) ** 2)
     data = JointData(
-        NOBODY, make_arms([r], [n], [0]), 1, np.array([-1.0]), np.array([0.5]), np.zeros((1, 1)), heavy_tail=heavy
+        nobody(), make_arms([r], [n], [0]), 1, np.array([-1.0]), np.array([0.5]), np.zeros((1, 1)), heavy_tail=heavy
     )
     found = compute_posterior(data, find_link("logit"), make_tau_grid(0.0, 1), sampler=sampler, seed=1)
     assert found.r_hat < MOST_R_HAT or sampler == "quick"
@@ -220,7 +222,9 @@ def test_the_weights_of_tau_are_those_of_the_exact_marginal_likelihood() -> None
         ]
         exact.append((stats.norm(0, 2.5).pdf(mu) * np.prod(per_arm, axis=0)).sum())
     expected = shares * np.array(exact) / (shares @ np.array(exact))
-    data = JointData(NOBODY, make_arms(events, n, [0, 1, 2, 3]), 4, np.zeros(1), np.array([2.5]), np.zeros((1, 1)))
+    data = JointData(
+        nobody(groups=4), make_arms(events, n, [0, 1, 2, 3]), 4, np.zeros(1), np.array([2.5]), np.zeros((1, 1))
+    )
     found = compute_posterior(data, find_link("logit"), (taus, shares), sampler="fine", seed=1)
     np.testing.assert_allclose(found.weights, expected, atol=0.02)
     assert found.weights @ found.taus == pytest.approx(expected @ taus, abs=0.02)

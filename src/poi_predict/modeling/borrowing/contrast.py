@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import ndtr
 
 from poi_predict.modeling.borrowing.points import draw_normal_points
-from poi_predict.modeling.borrowing.predictive import NEW_CENTRE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,26 +48,22 @@ def compute_contrast(
     Both linear predictors are normal together. Their difference is; the difference of the probabilities is not, so
     its interval is that of even points of the pair, the same for every woman.
     """
-    (eta_1, v_1), (eta_0, v_0) = fit.linear_moments(treated), fit.linear_moments(untreated)
-    covariance = _compute_covariance(fit, treated, untreated)
-    found = []
-    for eta, variance in ((eta_1, v_1), (eta_0, v_0)):
-        half = z * np.sqrt(variance)
+    found, wide = [], []
+    for women in (treated, untreated):
+        eta, variance = fit.linear_moments(women)
+        wide.append((eta, variance + fit.vary_elsewhere(women.therapy)))
+        half = z * np.sqrt(wide[-1][1])
         found += [link.average(eta, variance), link.probability(eta - half), link.probability(eta + half)]
-    low, high = _find_interval(link, (eta_1, v_1), (eta_0, v_0), covariance, z)
+    low, high = _find_interval(link, wide[0], wide[1], _compute_covariance(fit, treated, untreated), z)
     return (*found, found[0] - found[3], low, high, (low > 0) | (high < 0))
 
 
 def _compute_covariance(fit: JointFit, treated: WomanRows, untreated: WomanRows) -> FloatArray:
     """Covariance of both linear predictors of each woman, shape (n,)."""
-    k = treated.design.shape[1]
-    known = treated.group != NEW_CENTRE
-    at = k + treated.group[known]
-    total = ((treated.design @ fit.covariance[:k, :k]) * untreated.design).sum(axis=1)
+    total = ((treated.rows @ fit.covariance) * untreated.rows).sum(axis=1)
     total += np.sqrt(treated.gap_variance * untreated.gap_variance)
-    total[~known] += fit.posterior.tau_square
-    both = treated.design[known] + untreated.design[known]
-    total[known] += (both * fit.covariance[:k, at].T).sum(axis=1) + fit.covariance[at, at]
+    total += fit.posterior.tau_square * (treated.new_centre * untreated.new_centre).sum(axis=1)
+    total += fit.vary_elsewhere(treated.therapy, untreated.therapy)
     return np.asarray(total, dtype=np.float64)
 
 

@@ -28,7 +28,7 @@ from poi_predict.modeling.borrowing.women import (
 from poi_predict.naming import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Evidence", "JointFit", "complete_arms", "fit_evidence_alone", "fit_joint", "place_arms"]
 
 INTERCEPT_SD = 2.5
+STUDY, CENTRE, THERAPY = "study:", "centre:", "therapy:"
 BINOMIALS = ("one_parameter", "two_parameter")
 TAILS = ("normal", "t")
 SAMPLERS = ("importance", "quick", "fine")
@@ -71,14 +72,17 @@ class Evidence:
     sampler: str
     seed: int
     least: int = 0
+    therapy_tau_scale: float = 0.0
 
     def __post_init__(self) -> None:
         find_link(self.link)
         for name, allowed in (("binomial", BINOMIALS), ("tail", TAILS), ("sampler", SAMPLERS)):
             if getattr(self, name) not in allowed:
                 raise ModelError(f'{name} must be one of {", ".join(allowed)}; "{getattr(self, name)}" is not.')
-        if not (self.tau_scale >= 0 and self.default_sd > 0 and self.tau_points >= 1):
-            raise ModelError("tau_scale must not be negative; default_sd and tau_points must be positive.")
+        if not (min(self.tau_scale, self.therapy_tau_scale) >= 0 and self.default_sd > 0 and self.tau_points >= 1):
+            raise ModelError(
+                "tau_scale must not be negative, nor therapy_tau_scale; default_sd and tau_points must be positive."
+            )
         for kind, names in (
             ("A row", [arm.row_id for arm in self.arms]),
             ("A prior", [prior.parameter for prior in self.priors]),
@@ -96,7 +100,7 @@ class JointFit:
     ----------
     design : Design
     groups : tuple of str
-        Names of the deviations: ``study:…`` and ``centre:…``.
+        Names of the deviations, in order: ``study:…``, ``therapy:study:…``, ``therapy:centre:…``, ``centre:…``.
     centre_codes : ndarray of int, shape (n_centres,)
         Codes of the centres that were seen; their groups are the last ones, in this order.
     posterior : Posterior
@@ -109,6 +113,8 @@ class JointFit:
     prior_mean, prior_sd : ndarray of shape (n_coefficients,)
     twin : Posterior or None
         The same with normal tails, where the priors have heavier ones: conflict is judged there.
+    therapy_spread : float
+        SD between studies of the effect of therapy, in units of tau.
     """
 
     design: Design
@@ -123,6 +129,12 @@ class JointFit:
     prior_mean: FloatArray
     prior_sd: FloatArray
     twin: Posterior | None = None
+    therapy_spread: float = 0.0  # of models stored before therapies could differ
+
+    @property
+    def n_study_groups(self) -> int:
+        """Deviations of studies, which come first."""
+        return sum(not name.removeprefix(THERAPY).startswith(CENTRE) for name in self.groups)
 
     @property
     def own_group(self) -> int:
@@ -137,19 +149,64 @@ class JointFit:
         deviations = filled - self.centring
         acting = self.design.act(deviations, given)
         variance = compute_gap_variance(self.design, acting, spread, self.mean, self.covariance)
-        return WomanRows(self.design.rows(deviations, given), self.find_groups(values), variance)
+        known, new_centre = self.find_shares(self.find_groups(values), given)
+        return WomanRows(np.hstack([self.design.rows(deviations, given), known]), new_centre, variance, given)
+
+    def find_shares(self, group: NDArray[np.intp], therapy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return how much of each deviation, and of a new centre's two, rows have; shapes (n, n_groups) and (n, 2).
+
+        Parameters
+        ----------
+        group : ndarray of int, shape (n,)
+            Position of each row's study or centre among the deviations; `NEW_CENTRE` where it is not known.
+        therapy : ndarray of shape (n,)
+        """
+        place = {name: position for position, name in enumerate(self.groups)}
+        of_therapy = np.array([*(place.get(f"{THERAPY}{name}", NEW_CENTRE) for name in self.groups), NEW_CENTRE])[group]
+        shares = np.zeros((len(group), len(self.groups) + 1))  # the last column takes what is not known
+        at = np.arange(len(group))
+        shares[at, of_therapy] = self.therapy_spread * therapy
+        new_therapy = shares[:, NEW_CENTRE].copy()
+        shares[at, group] = 1.0
+        return shares[:, :NEW_CENTRE], np.column_stack([group == NEW_CENTRE, new_therapy]).astype(np.float64)
+
+    def base(self, therapy: float = 1.0) -> WomanRows:
+        """Return the row of a woman at the centre of every column, of no known centre if any is known."""
+        group, given = np.array([NEW_CENTRE if self.design.centre is not None else self.own_group]), np.array([therapy])
+        known, new_centre = self.find_shares(group, given)
+        at_centre = self.design.rows(np.zeros((1, len(self.design.columns))), given)
+        return WomanRows(np.hstack([at_centre, known]), new_centre, np.zeros(1), given)
+
+    def shares(self) -> FloatArray:
+        """Return how each parameter's term is shared among columns, shape (d, n_columns)."""
+        deviations = np.zeros((len(self.groups), len(self.design.columns)))
+        column = self.design.treated if self.design.centre is None else self.design.centre
+        if column is not None:
+            deviations[:, column] = 1.0
+        return np.vstack([self.design.shares(), deviations])
 
     def linear_moments(self, women: WomanRows) -> tuple[FloatArray, FloatArray]:
         """Return mean and variance of the linear predictor."""
         return compute_linear_moments(women, self.mean, self.covariance, self.posterior.tau_square)
 
+    def vary_elsewhere(self, therapy: FloatArray, other: FloatArray | None = None) -> FloatArray | float:
+        """Return the variance that intervals add where a model cannot know whether a woman is of its own clinic.
+
+        A model without a centre column predicts for the clinic it was trained in, whoever asks it.
+
+        Parameters
+        ----------
+        therapy, other : ndarray of shape (n,)
+            With `other`, the covariance between a woman treated as `therapy` says and the same treated otherwise.
+        """
+        if self.own_group == NEW_CENTRE:
+            return 0.0
+        both = therapy * (therapy if other is None else other)
+        return np.asarray(self.posterior.tau_square * (1.0 + self.therapy_spread**2 * both), dtype=np.float64)
+
     def attribute(self, women: WomanRows, values: FloatArray, link: Link) -> tuple[FloatArray, float]:
         """Attribute log-odds to columns; see `EvidenceLogisticRegression.compute_attributions`."""
-        reference = np.full((1, values.shape[1]), np.nan)
-        at_centre = self.design.rows(np.zeros_like(reference), np.ones(1))
-        group = NEW_CENTRE if self.design.centre is not None else self.own_group
-        base = WomanRows(at_centre, np.array([group]), np.zeros(1))
-        return attribute_log_odds(self, women, base, np.isnan(values), link)
+        return attribute_log_odds(self, women, self.base(), np.isnan(values), link)
 
     def _centre_protocol(self, values: FloatArray) -> FloatArray:
         return np.where(np.isnan(values) & ~self.fillable, self.centring, values)
@@ -200,20 +257,20 @@ def fit_joint(
     fillable = np.isin(np.arange(len(columns)), design.baseline)
     centring = np.where(fillable | _is_measured(evidence.population, column), field.mean, 0.0)
     prior_mean, prior_sd = _resolve_priors(evidence, design, values, field)
-    studies = list(dict.fromkeys(f"study:{arm.study}" for arm in evidence.arms))
-    codes = _read_codes(design, values)
+    codes, therapy = _read_codes(design, values), design.therapy(values)
     known = np.unique(codes)
-    groups = (*studies, *(f"centre:{code}" if design.centre is not None else "centre:own" for code in known))
+    differs = design.has_effect and evidence.tau_scale > 0 and evidence.therapy_tau_scale > 0
+    label = {code: "own" if design.centre is None else str(code) for code in known.tolist()}
+    centres = {f"{CENTRE}{name}": bool((therapy[codes == code] > 0).any()) for code, name in label.items()}
+    groups = _name_groups(evidence.arms, centres, differs=differs)
     fit = JointFit(
         design, groups, known, _no_posterior(), np.zeros(0), np.zeros((0, 0)), centring, blended, fillable,
-        prior_mean, prior_sd,
+        prior_mean, prior_sd, therapy_spread=evidence.therapy_tau_scale / evidence.tau_scale if differs else 0.0,
     )  # fmt: skip
     filled, _ = fill_gaps(fit._centre_protocol(values), blended, fillable)  # noqa: SLF001
+    group = len(groups) - len(known) + np.searchsorted(known, codes)
     women = Women(
-        design.rows(filled - centring, design.therapy(values)),
-        2.0 * response - 1.0,
-        weight,
-        len(studies) + np.searchsorted(known, codes),
+        design.rows(filled - centring, therapy), 2.0 * response - 1.0, weight, fit.find_shares(group, therapy)[0]
     )
     # Threads cost more than they gain on matrices this small, and their sums may differ in the last bit.
     with _find_libraries().limit(limits=1):
@@ -237,11 +294,10 @@ def fit_evidence_alone(fit: JointFit, evidence: Evidence, *, as_twin: bool = Fal
         evidence = _with_normal_tails(evidence)
     if not len(fit.centre_codes):
         return fit.posterior if fit.twin is None or not as_twin else fit.twin
-    nobody = Women(
-        np.empty((0, len(fit.design.coefficients))), np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)
-    )  # fmt: skip
+    k, n_groups = len(fit.design.coefficients), fit.n_study_groups
+    nobody = Women(np.empty((0, k)), np.empty(0), np.empty(0), np.empty((0, n_groups)))
     with _find_libraries().limit(limits=1):
-        return _compute(evidence, fit, nobody, len(fit.groups) - len(fit.centre_codes))
+        return _compute(evidence, fit, nobody, n_groups)
 
 
 def _with_normal_tails(evidence: Evidence) -> Evidence:
@@ -285,6 +341,7 @@ def _compute(evidence: Evidence, fit: JointFit, women: Women, n_groups: int) -> 
 
     def build(points: int) -> JointData:
         arms = place_arms(dataclasses.replace(evidence, points=points), fit)
+        arms = dataclasses.replace(arms, groups=arms.groups[:, :n_groups])
         return JointData(
             women,
             arms,
@@ -335,12 +392,13 @@ def place_arms(evidence: Evidence, fit: JointFit) -> ArmData:
         deviations = np.where(np.isnan(points), 0.0, points - fit.centring)
         definition = design.definitions.index(arm.definition) if arm.definition else None
         blocks.append(design.rows(deviations, np.full(len(points), float(arm.treated)), definition))
+    study = np.array([fit.groups.index(f"{STUDY}{arm.study}") for arm in arms], dtype=np.intp)
     return ArmData(
         np.vstack([np.empty((0, len(design.coefficients))), *blocks]),
         np.array([arm.events for arm in arms], dtype=np.float64),
         np.array([arm.n for arm in arms], dtype=np.float64),
         np.array([arm.discount for arm in arms], dtype=np.float64),
-        np.array([fit.groups.index(f"study:{arm.study}") for arm in arms], dtype=np.intp),
+        fit.find_shares(study, np.array([float(arm.treated) for arm in arms]))[0],
         evidence.points,
     )
 
@@ -383,6 +441,18 @@ def _find_spread(
     seen = [bool(np.isin(c[~np.isnan(c)], (0.0, 1.0)).all()) for c in values.T] if len(values) else []
     is_flag = np.isin(columns, sorted(flags)) | np.array(seen or [False] * len(columns))
     return np.where(is_flag, np.maximum(field.sd, 1.0), field.sd)
+
+
+def _name_groups(arms: Sequence[Arm], centres: Mapping[str, bool], *, differs: bool) -> tuple[str, ...]:
+    """Name the deviations of studies and centres and, if therapies differ, those of its effect where it was given."""
+    studies: dict[str, bool] = {}
+    for arm in arms:
+        name = f"{STUDY}{arm.study}"
+        studies[name] = studies.get(name, False) or arm.treated
+    of_therapy = [
+        [f"{THERAPY}{name}" for name, treated in places.items() if treated and differs] for places in (studies, centres)
+    ]
+    return (*studies, *of_therapy[0], *of_therapy[1], *centres)
 
 
 def _read_codes(design: Design, values: FloatArray) -> NDArray[np.int64]:

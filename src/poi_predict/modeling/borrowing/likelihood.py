@@ -1,7 +1,8 @@
 """One log posterior for a clinic's women and published arms, with its exact gradient and Hessian.
 
 Parameters are ``theta = (phi, w)``: phi the coefficients, ``w`` the standardised deviations of studies and centres
-from the common intercept, so that ``u = tau * w`` and a between-study SD of zero is no special case.
+from the common intercept and from the common effect of therapy, so that ``u = tau * w`` and a between-study SD of zero
+is no special case.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 from scipy.special import digamma, gammaln, polygamma
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class Women:
     sign : ndarray of shape (n_women,)
         1 for a response, -1 for none.
     weight : ndarray of shape (n_women,)
-    group : ndarray of int, shape (n_women,)
-        Study or centre.
+    groups : ndarray of shape (n_women, n_groups)
+        How much of each deviation of a study or centre a woman has.
     """
 
     design: FloatArray
     sign: FloatArray
     weight: FloatArray
-    group: NDArray[np.intp]
+    groups: FloatArray
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ArmData:
     ----------
     design : ndarray of shape (n_arms * n_points, n_coefficients)
     events, n, discount : ndarray of shape (n_arms,)
-    group : ndarray of int, shape (n_arms,)
+    groups : ndarray of shape (n_arms, n_groups)
     n_points : int
     """
 
@@ -66,13 +66,13 @@ class ArmData:
     events: FloatArray
     n: FloatArray
     discount: FloatArray
-    group: NDArray[np.intp]
+    groups: FloatArray
     n_points: int
 
 
 @dataclass(frozen=True)
 class JointData:
-    """Women and arms, the number of studies and centres, the priors, and what ties intercept and effects (`curved`)."""
+    """Women and arms, the number of deviations, the priors, and what ties intercept and effects (`curved`)."""
 
     women: Women
     arms: ArmData
@@ -102,17 +102,15 @@ class LogPosterior:
         self.data, self.link = data, link
         n_women, n_arms = len(data.women.sign), len(data.arms.n)
         self._n_women, self._n_arms = n_women, n_arms
-        groups = np.concatenate([data.women.group, np.repeat(data.arms.group, data.arms.n_points)])
-        shape = (data.n_groups, len(groups))
-        self._sum_by_group = sparse.csr_array((np.ones(len(groups)), (groups, np.arange(len(groups)))), shape=shape)
-        self._design = np.vstack([data.women.design, data.arms.design])
-        self._rows = np.hstack([self._design, self._sum_by_group.toarray().T])
-        self._arm_group = np.eye(data.n_groups)[data.arms.group]
+        of_points = np.repeat(data.arms.groups, data.arms.n_points, axis=0)
+        self._rows = np.vstack(
+            [np.hstack([data.women.design, data.women.groups]), np.hstack([data.arms.design, of_points])]
+        )
 
     @property
     def n_rows(self) -> int:
         """Women and points of arms."""
-        return len(self._design)
+        return len(self._rows)
 
     def evaluate(self, theta: FloatArray, tau: float) -> float:
         """Return the log density."""
@@ -154,8 +152,8 @@ class LogPosterior:
         curve = np.concatenate([weight * link.score_slope(own), curve_of_arms])
         d_prior, c_prior = (slopes[0] for slopes in self._prior_slopes(theta[None, :]))
         value = weight @ link.log_probability(own) + of_arms + self._log_prior(theta[None, :])[0]
-        gradient = d_prior + np.concatenate([slope @ self._design, tau * (self._sum_by_group @ slope)])
-        hessian = -self._curvature(curve, tau) - outer
+        gradient = d_prior + self._scale(slope @ self._rows, tau)
+        hessian = -self._scale(self._scale(self._rows.T @ (curve[:, None] * self._rows), tau).T, tau) - outer
         hessian[np.diag_indices_from(hessian)] += c_prior
         return float(value), gradient, hessian
 
@@ -183,22 +181,11 @@ class LogPosterior:
 
     def _scale(self, rows: FloatArray, tau: float) -> FloatArray:
         """Bring standardised deviations, or derivatives by them, to units of tau, in place."""
-        rows[:, self.data.n_coefficients :] *= tau
+        rows[..., self.data.n_coefficients :] *= tau
         return rows
 
     def _by_arm(self, values: FloatArray) -> FloatArray:
         return values.reshape(len(values), self._n_arms, self.data.arms.n_points)
-
-    def _curvature(self, curve: FloatArray, tau: float) -> FloatArray:
-        """Sum of curve * row * row', where a row is the design's and the group's."""
-        k, d = self.data.n_coefficients, self.data.n_coefficients + self.data.n_groups
-        weighted = curve[:, None] * self._design
-        total = np.zeros((d, d))
-        total[:k, :k] = self._design.T @ weighted
-        total[k:, :k] = tau * (self._sum_by_group @ weighted)
-        total[:k, k:] = total[k:, :k].T
-        total[np.arange(k, d), np.arange(k, d)] = tau**2 * (self._sum_by_group @ curve)
-        return total
 
     def _expand_arms(self, eta: FloatArray, tau: float) -> tuple[float, FloatArray, FloatArray, FloatArray]:
         """Log likelihood of the arms, its derivatives by the points, and the outer products of mean gradients."""
@@ -220,10 +207,8 @@ class LogPosterior:
 
     def _arm_gradient(self, by_point: FloatArray, tau: float) -> FloatArray:
         """Gradient of each arm's mean over points, shape (n_arms, d)."""
-        arms = self.data.arms
-        rows = arms.design.reshape(self._n_arms, arms.n_points, arms.design.shape[1])
-        summed = np.matmul(by_point[:, None, :], rows)[:, 0, :]
-        return np.hstack([summed, tau * by_point.sum(axis=1)[:, None] * self._arm_group])
+        rows = self._rows[self._n_women :].reshape(self._n_arms, self.data.arms.n_points, self._rows.shape[1])
+        return self._scale(np.matmul(by_point[:, None, :], rows)[:, 0, :], tau)
 
     def _arm_terms(self, mean: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Log-likelihood of each arm, its derivatives by mean and mean square, and the second ones (mm, ms, ss)."""

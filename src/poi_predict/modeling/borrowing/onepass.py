@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poi_predict.modeling.borrowing.predictive import NEW_CENTRE
 from poi_predict.modeling.gap_patterns import PatternFiller
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class _Placed:
 
     rows: FloatArray
     products: FloatArray
-    group: NDArray[np.intp]
+    new_centre: FloatArray
     missing: NDArray[np.bool_]
     gap_variance: FloatArray
 
@@ -74,7 +73,8 @@ class OnePass:
 
     def __init__(self, fit: JointFit, link: Link, z: float, members: FloatArray) -> None:
         design, n = fit.design, len(fit.design.coefficients)
-        k = n - len(design.definitions)  # the women's own definition has no column
+        k, d = n - len(design.definitions), n + len(fit.groups)  # the women's own definition has no column
+        used = np.r_[:k, n + fit.n_study_groups : d]  # nor has a published study
         self._fit, self._link, self._z, self._members, self._k = fit, link, z, members, k
         self._at, self._acting = list(design.baseline), list(design.protocol)
         self._first = 1 + design.has_effect
@@ -83,14 +83,13 @@ class OnePass:
         own = np.arange(self._first, self._first + len(self._at))
         self._slopes, self._slope_covariance = fit.mean[own], fit.covariance[np.ix_(own, own)]
         self._tau_square = fit.posterior.tau_square
-        self._variances = np.diag(fit.covariance)
-        by_coefficient = design.shares()[:k] @ members
-        mean, covariance = fit.mean[:k], fit.covariance[:k, :k]
-        self._products = np.hstack([covariance, mean[:, None], mean[:, None] * by_coefficient, fit.covariance[:k, n:]])
-        self._by_coefficient, self._small = by_coefficient, 1e-9 * np.abs(mean)
-        base = np.zeros(k)
-        base[: self._first] = 1.0  # a treated woman at the centre of every column
-        self._base, self._at_base = base, base @ self._products
+        by_parameter = fit.shares()[used] @ members
+        mean, covariance = fit.mean[used], fit.covariance[np.ix_(used, used)]
+        self._products = np.hstack([covariance, mean[:, None], mean[:, None] * by_parameter])
+        self._by_parameter, self._small = by_parameter, 1e-9 * np.abs(mean)
+        base = fit.base()
+        self._base, self._new_base = base.rows[0, used], base.new_centre
+        self._at_base = self._base @ self._products
         self.baseline = self._find_baseline()
 
     def judge(self, values: FloatArray, *, reasons: bool) -> Judged:
@@ -107,14 +106,16 @@ class OnePass:
         p, low, high = np.empty(n), np.empty(n), np.empty(n)
         found = np.empty((n, self._members.shape[1])) if reasons else None
         filled, gap_variance = self._fill(values)
-        group, therapy = self._fit.find_groups(values), self._fit.design.therapy(values)
+        therapy = self._fit.design.therapy(values)
+        known, new_centre = self._fit.find_shares(self._fit.find_groups(values), therapy)
+        known = known[:, self._fit.n_study_groups :]
         for start in range(0, n, ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            rows = self._place(values[part], filled[part], therapy[part])
+            rows = self._place(values[part], filled[part], therapy[part], known[part])
             missing = np.isnan(values[part, self._at])
-            placed = _Placed(rows, rows @ self._products, group[part], missing, gap_variance[part])
+            placed = _Placed(rows, rows @ self._products, new_centre[part], missing, gap_variance[part])
             eta, variance = self._moments(placed)
-            half = self._z * np.sqrt(variance)
+            half = self._z * np.sqrt(variance + self._fit.vary_elsewhere(therapy[part]))
             low[part], high[part] = self._link.probability(eta - half), self._link.probability(eta + half)
             p[part], less = self._link.average_both(eta, variance)
             if found is not None:
@@ -122,9 +123,8 @@ class OnePass:
         return Judged(p, low, high, found)
 
     def _find_baseline(self) -> float:
-        group = NEW_CENTRE if self._fit.design.centre is not None else self._fit.own_group
         nothing = np.zeros((1, len(self._at)), dtype=bool), np.zeros(1)
-        base = _Placed(self._base[None], self._at_base[None], np.array([group]), *nothing)
+        base = _Placed(self._base[None], self._at_base[None], self._new_base, *nothing)
         p, less = self._link.average_both(*self._moments(base))
         return float(np.log(p[0]) - np.log(less[0]))
 
@@ -142,48 +142,42 @@ class OnePass:
         slopes = self._slopes[at]
         return float(slopes @ covariance @ slopes + (covariance * self._slope_covariance[np.ix_(at, at)]).sum())
 
-    def _place(self, values: FloatArray, filled: FloatArray, therapy: FloatArray) -> FloatArray:
-        """Return rows of the design, shape (n_rows, n_coefficients)."""
-        rows = np.empty((len(values), self._k))
+    def _place(self, values: FloatArray, filled: FloatArray, therapy: FloatArray, known: FloatArray) -> FloatArray:
+        """Return rows of the design and shares of the centres' deviations."""
+        rows = np.empty((len(values), self._k + known.shape[1]))
         rows[:, 0] = 1.0
         rows[:, 1 : self._first] = therapy[:, None]
         after = self._first + len(self._at)
         rows[:, self._first : after] = filled
         acting = values[:, self._acting] - self._fit.centring[self._acting]
         acting *= therapy[:, None]
-        rows[:, after:] = np.nan_to_num(acting, copy=False)
+        rows[:, after : self._k] = np.nan_to_num(acting, copy=False)
+        rows[:, self._k :] = known
         return rows
 
     def _moments(self, placed: _Placed) -> tuple[FloatArray, FloatArray]:
         """Return mean and variance of the linear predictor; see `compute_linear_moments`."""
-        k, n = self._k, len(self._fit.design.coefficients)
-        eta = placed.products[:, k].copy()
-        variance = np.einsum("ij,ij->i", placed.products[:, :k], placed.rows) + placed.gap_variance
-        known = np.flatnonzero(placed.group != NEW_CENTRE)
-        variance[placed.group == NEW_CENTRE] += self._tau_square
-        own = placed.group[known]
-        eta[known] += self._fit.mean[n + own]
-        together = placed.products[known, k + 1 + self._members.shape[1] + own]
-        variance[known] += 2.0 * together + self._variances[n + own]
-        return eta, np.maximum(variance, 0.0)
+        d = len(self._base)
+        variance = np.einsum("ij,ij->i", placed.products[:, :d], placed.rows) + placed.gap_variance
+        variance += self._tau_square * (placed.new_centre**2).sum(axis=1)
+        return placed.products[:, d].copy(), np.maximum(variance, 0.0)
 
     def _attribute(self, placed: _Placed, output: FloatArray, variance: FloatArray) -> FloatArray:
         """Return attributions summed by member, shape (n_rows, n_members); see `attribute_log_odds`."""
-        k, design = self._k, self._fit.design
+        d = len(self._base)
         moved = placed.rows - self._base
-        own = slice(k + 1, k + 1 + self._members.shape[1])
-        terms = placed.products[:, own] - self._at_base[own]
-        pull = placed.products[:, :k] + self._at_base[:k]
+        terms = placed.products[:, d + 1 :] - self._at_base[d + 1 :]
+        pull = placed.products[:, :d] + self._at_base[:d]
         pull *= moved
         share = placed.gap_variance / np.maximum(placed.missing.sum(axis=1), 1)
         pull[:, self._first : self._first + len(self._at)] += placed.missing * share[:, None]
+        if d > self._k:  # deviations belong to one column all together
+            of_centre = pull[:, self._k :].sum(axis=1)
+            pull[:, self._k :] = 0.0
+            pull[:, self._k if self._fit.design.centre is not None else self._first - 1] += of_centre
         blame = np.abs(pull, out=pull)
         blame += np.abs(moved, out=moved) * self._small
-        blamed = blame @ self._by_coefficient + 1e-15 * self._members.sum(axis=0)
-        if design.centre is not None:
-            effect = np.where(placed.group == NEW_CENTRE, 0.0, self._fit.mean[len(design.coefficients) + placed.group])
-            terms += effect[:, None] * self._members[design.centre]
-            blamed += 1e-9 * np.abs(effect)[:, None] * self._members[design.centre]
+        blamed = blame @ self._by_parameter + 1e-15 * self._members.sum(axis=0)
         terms *= self._link.shrinkage(variance)[:, None]
         rest = output - self.baseline - terms.sum(axis=1)
         return np.asarray(terms + blamed * (rest / blamed.sum(axis=1))[:, None], dtype=np.float64)

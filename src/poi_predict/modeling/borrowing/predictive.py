@@ -1,4 +1,4 @@
-"""What the posterior says of one woman: her log-odds as a normal distribution, and draws of it."""
+"""What the posterior says of one woman: her log-odds as a normal distribution."""
 
 from __future__ import annotations
 
@@ -23,16 +23,21 @@ class WomanRows:
 
     Attributes
     ----------
-    design : ndarray of shape (n, n_coefficients)
-    group : ndarray of int, shape (n,)
-        Position of each woman's centre among the deviations; `NEW_CENTRE` where it is not known.
+    rows : ndarray of shape (n, d)
+        Of the design, then how much of each deviation of a study or centre a woman has.
+    new_centre : ndarray of shape (n, 2)
+        How much of a new centre's deviations, of its intercept and of its effect of therapy, she has: none where her
+        centre is known.
     gap_variance : ndarray of shape (n,)
         Variance that her missing values leave in her log-odds.
+    therapy : ndarray of shape (n,)
+        1 if she is treated.
     """
 
-    design: FloatArray
-    group: NDArray[np.intp]
+    rows: FloatArray
+    new_centre: FloatArray
     gap_variance: FloatArray
+    therapy: FloatArray
 
 
 def compute_linear_moments(
@@ -48,13 +53,6 @@ def compute_linear_moments(
     tau_square : float
         Variance of a new centre's intercept.
     """
-    k = women.design.shape[1]
-    known = women.group != NEW_CENTRE
-    at = k + women.group[known]
-    eta = women.design @ mean[:k]
-    eta[known] += mean[at]
-    variance = ((women.design @ covariance[:k, :k]) * women.design).sum(axis=1) + women.gap_variance
-    variance[~known] += tau_square
-    together = (women.design[known] * covariance[:k, at].T).sum(axis=1)
-    variance[known] += 2.0 * together + covariance[at, at]
-    return eta, np.maximum(variance, 0.0)
+    variance = ((women.rows @ covariance) * women.rows).sum(axis=1) + women.gap_variance
+    variance += tau_square * (women.new_centre**2).sum(axis=1)
+    return women.rows @ mean, np.maximum(variance, 0.0)

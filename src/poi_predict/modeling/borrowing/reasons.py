@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from poi_predict.modeling.borrowing.predictive import NEW_CENTRE
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -65,22 +63,18 @@ def attribute_log_odds(
     missing : ndarray of bool, shape (n_women, n_columns)
     link : Link
     """
-    design, k = fit.design, len(fit.design.coefficients)
     eta, variance = fit.linear_moments(women)
     eta_base, variance_base = fit.linear_moments(base)
     output, baseline = _average_log_odds(link, eta, variance), _average_log_odds(link, eta_base, variance_base)
-    shares = design.shares()
-    moved = women.design - base.design
-    terms = (moved * fit.mean[:k]) @ shares
-    pull = (moved * (moved @ fit.covariance[:k, :k] + 2.0 * base.design @ fit.covariance[:k, :k])) @ shares
-    if design.centre is not None:
-        known = women.group != NEW_CENTRE
-        terms[known, design.centre] += fit.mean[k + women.group[known]]
+    shares = fit.shares()
+    moved = women.rows - base.rows
+    terms = (moved * fit.mean) @ shares
+    pull = (moved * ((moved + 2.0 * base.rows) @ fit.covariance)) @ shares
     gaps = missing & fit.fillable
     pull += gaps * (women.gap_variance / np.maximum(gaps.sum(axis=1), 1))[:, None]
     stretched = terms * link.shrinkage(variance)[:, None]
     rest = output - baseline - stretched.sum(axis=1)
-    blame = np.abs(pull) + 1e-9 * np.abs(terms) + 1e-15
+    blame = np.abs(pull) + 1e-9 * np.abs(moved * fit.mean) @ shares + 1e-15
     return stretched + blame * (rest / blame.sum(axis=1))[:, None], float(baseline[0])
 
 

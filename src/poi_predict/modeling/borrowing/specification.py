@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from poi_predict.errors import StudyError
 from poi_predict.evidence import (
+    THERAPY_TAU,
     read_arm_protocols,
     read_arm_women,
     read_borrowed_arms,
@@ -57,6 +58,8 @@ class EvidenceSpecification:
         Columns of the protocol, which act in treated women only.
     treated : str or None
         The column that says whether a woman has cells; None where the study does not use their source.
+    therapy_tau_scale : float
+        Scale of the half-normal prior of the SD between studies of the effect of therapy.
     """
 
     priors: tuple[Prior, ...]
@@ -65,6 +68,7 @@ class EvidenceSpecification:
     correlations: tuple[tuple[str, str, float], ...]
     treatment: tuple[str, ...]
     treated: str | None
+    therapy_tau_scale: float
 
 
 def build_evidence(
@@ -117,13 +121,15 @@ def build_evidence(
     field = _build_marginals(read_field(folder), vocabulary, used)
     baseline = {key: marginal for key, marginal in field.items() if not set(marginal.columns) & set(treatment)}
     correlations = read_field_correlations(folder)[["one", "other", "rho"]].to_numpy(dtype=object)
+    priors = _build_priors(settings, [*ALWAYS, *used, *definitions, THERAPY_TAU], folder)
     return EvidenceSpecification(
-        priors=_build_priors(settings, [*ALWAYS, *used, *definitions], folder),
+        priors=tuple(prior for prior in priors if prior.parameter != THERAPY_TAU),
         arms=_build_arms(borrowed, baseline, vocabulary, used, folder),
         population=tuple(field.values()),
         correlations=tuple((a, b, float(rho)) for a, b, rho in correlations if rho != 0 and {a, b} <= set(used)),
         treatment=treatment,
         treated=THERAPY if THERAPY in columns else None,
+        therapy_tau_scale=next((prior.sd for prior in priors if prior.parameter == THERAPY_TAU), 0.0),
     )
 
 
@@ -139,6 +145,8 @@ def _build_priors(settings: EvidenceSettings, parameters: Sequence[str], folder:
                 f'evidence.priors must name parameters of the model; "{own.parameter}" is not one'
                 f"{suggest(own.parameter, parameters)}. Correct or remove it."
             )
+        if own.parameter == THERAPY_TAU and own.mean != 0:
+            raise StudyError(f'evidence.priors must give the SD "{THERAPY_TAU}" a mean of 0 and, as sd, its scale.')
         found[own.parameter] = Prior(own.parameter, own.mean, own.sd, own.source or "the study's own")
     return tuple(found[name] for name in parameters if name in found)
 

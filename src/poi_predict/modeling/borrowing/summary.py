@@ -131,9 +131,8 @@ def describe_arms(fit: JointFit, evidence: Evidence) -> pd.DataFrame:
     shape = (len(evidence.arms), evidence.points)
     rng = np.random.default_rng(evidence.seed)
     draws, _ = fit.posterior.draw(ARM_DRAWS, rng)
-    k = len(fit.design.coefficients)
-    eta = draws[:, :k] @ data.design.T
-    eta += np.repeat(draws[:, k:][:, data.group], evidence.points, axis=1)
+    rows = np.hstack([data.design, np.repeat(data.groups, evidence.points, axis=0)])
+    eta = draws @ rows.T
     share = find_link(evidence.link).probability(eta).reshape(len(draws), *shape).mean(axis=2)
     low, high = np.quantile(share, [0.025, 0.975], axis=0) if shape[0] else (np.empty(0), np.empty(0))
     silent = [
