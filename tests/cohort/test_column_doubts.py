@@ -68,6 +68,7 @@ def test_a_word_may_mean_missing_in_one_column(tmp_path: Path) -> None:
         (["5/2021", "2021-05", "01.05.2021"], [True, True, True]),
         (["5.2021", "3.7321", "2"], [False, False, False]),
         (["12.5", "5.2", "0.25"], [False, False, False]),
+        (["05.21", "5.21", "7,25"], [True, False, False]),
     ],
 )
 def test_a_month_of_a_year_is_no_number_of_months(tmp_path: Path, cells: list[str | None], dates: list[bool]) -> None:
@@ -75,6 +76,23 @@ def test_a_month_of_a_year_is_no_number_of_months(tmp_path: Path, cells: list[st
     found = {finding.rule: finding.rows for finding in cohort.findings.errors}
     assert found.get("looks_like_date", ()) == tuple(i for i, date in enumerate(dates, start=1) if date)
     assert np.isnan(cohort.data["months_to_menses"].to_numpy()[dates]).all()
+
+
+@pytest.mark.parametrize(("last", "dates"), [("12.19", 5), ("12.64", 0), ("12", 0)])
+def test_months_that_all_end_in_a_year_are_dates(tmp_path: Path, last: str, dates: int) -> None:
+    cohort = read(tmp_path, {"months_to_menses": ["5.21", "11.20", "3.22", "7.21", last]})
+    assert [len(finding.rows) for finding in cohort.findings.errors] == ([dates] if dates else [])
+
+
+def test_cells_in_another_unit_are_counted(tmp_path: Path) -> None:
+    cohort = read(tmp_path, {"AMH (ng/mL)": ["0.3", "<0.14 pmol/L", "1.4 pmol/L", "0.1 ug/L"]})
+    assert "2 of 4 rows are in another (pmol/l)" in messages(cohort)["other_unit"]
+
+
+def test_ten_with_a_power_is_not_guessed(tmp_path: Path) -> None:
+    cohort = read(tmp_path, {"dose_cells": ["10e6", "1e7", "10×10^6", "10 million"]})
+    assert cohort.data["dose_cells"].tolist()[1:] == [1e7] * 3
+    assert [finding.rows for finding in cohort.findings.errors] == [(1,)]
 
 
 def test_a_limit_printed_without_its_sign_is_said(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from poi_predict.cohort.codebook import read_codebook
+from poi_predict.cohort.findings import Findings
 from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings
-from poi_predict.cohort.reading import Cohort, read_cohort
+from poi_predict.cohort.reading import Cohort, check_cohort, read_cohort
 from poi_predict.cohort.streaming import BlockSize, read_block, survey_cohort
+from poi_predict.errors import CohortError
 
 CODEBOOK = read_codebook()
 
@@ -110,6 +112,32 @@ def test_a_column_that_only_says_unit_or_sign_belongs_to_its_neighbour(tmp_path:
     assert read(tmp_path, table).data["amh__below"].tolist() == [True, False]
     table = {"id": ids(1), "amh": ["0.1"], "op": ["<"], "estradiol": ["10"]}
     assert "unread_companion" in rules(read(tmp_path, table))
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "rule"),
+    [
+        *((header, ["pmol/L", "ng/mL"], "unread_unit") for header in ("AMH lab in", "AMH result unit", "dimension")),
+        *((header, ["<", None], "unread_sign") for header in ("AMH symbol", "AMH result qualifier", "how", "AMH_cens")),
+        ("AMH comment", ["below LOD", "repeat"], "unread_sign"),
+        ("AMH result <", ["yes", "no"], "unread_companion"),
+        ("dimension", ["ng/mL", "ug/L"], None),  # says what is read
+        ("AMH 6 months", ["ND", "0.3"], None),  # another measurement
+        ("Ward", ["<", "left"], None),
+    ],
+)
+def test_a_column_not_read_is_judged_by_what_it_holds(
+    tmp_path: Path, header: str, cells: list[str | None], rule: str | None
+) -> None:
+    path = tmp_path / "clinic.csv"
+    pd.DataFrame({"id": ids(2), "amh": ["0.14", "0.3"], header: cells}, dtype="str").to_csv(path, index=False)
+    found = check_cohort(path, CODEBOOK, ReadingSettings())
+    said = {f.rule for f in (found if isinstance(found, Findings) else found.findings)}
+    assert said & {"unread_unit", "unread_sign", "unread_companion"} == ({rule} if rule else set())
+    if rule in ("unread_unit", "unread_sign"):
+        with pytest.raises(CohortError, match="which is not read"):  # the same where it is read in blocks
+            survey_cohort(path, CODEBOOK, ReadingSettings(from_bundle=True))
+        survey_cohort(path, CODEBOOK, ReadingSettings(ignore=(header,)))
 
 
 def test_the_study_names_the_columns(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_every_rule_has_places_only_for_facts_and_ends_in_a_sentence() -> None:
         "reason", "declared", "headers", "event", "menarche", "count", "total", "are", "separator",
         "written", "row", "names", "sheet", "others", "differing",
         "header", "read", "what", "variables", "levels", "listed", "assumed", "likely",
-        "women", "horizon", "least", "most", "follow_up", "effect",
+        "units", "women", "horizon", "least", "most", "follow_up", "effect",
     }  # fmt: skip
     for code, rule in RULES.items():
         for text in (rule.text, *filter(None, [rule.in_file])):

@@ -196,3 +196,13 @@ def test_any_text_is_a_level_missing_or_a_fault(cells: list[str]) -> None:
         parsed = parse_levels(pd.Series(cells, dtype="str"), CODEBOOK[name], missing=missing_spellings())
         for rows in parsed.faults.values():
             assert parsed.values[rows].isna().all()
+
+
+def test_a_minus_is_missing_only_where_a_plus_means_nothing() -> None:
+    cells = pd.Series(["+", "-", "−", ""], dtype="str")
+    variable = CODEBOOK["follicles_visible"]
+    assert np.flatnonzero(parse_levels(cells, variable).faults["unknown_level"]).tolist() == [0]
+    plus = parse_levels(cells, variable, spellings={"+": "yes"})
+    assert np.flatnonzero(plus.faults["unknown_level"]).tolist() == [1, 2]
+    both = parse_levels(cells, variable, spellings={"+": "yes", "-": "no"})
+    assert both.values.tolist()[:2] == [1.0, 0.0]

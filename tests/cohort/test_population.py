@@ -207,9 +207,21 @@ def test_undated_events_are_said_with_what_they_may_change():
     (finding,) = analysis.findings
     assert (finding.rule, finding.rows) == ("undated_event", (1, 2, 3, 4))
     # 4 of 16 are left; with the four 4 of 20 if late, 8 of 20 if early.
-    assert "25 of 100 respond so; it would be 20 if all" in finding.message
-    assert "40 if all came before" in finding.message
+    assert "25 of 100 respond without them; it would be 20 if none" in finding.message
+    assert "40 if all had" in finding.message
     assert analysis.attrition.set_index("step").loc["month of the event stated", "excluded_rows"] == 4
+
+
+def test_a_missing_outcome_is_said_with_what_it_may_change():
+    analysis = build_analysis_set(outcomes([(1, 2, 14)] * 4 + [(0, NAN, 14)] * 12 + [(NAN, NAN, 14)] * 4), [], MENSES)
+    (finding,) = analysis.findings
+    assert (finding.rule, finding.rows) == ("no_outcome", (17, 18, 19, 20))
+    assert "25 of 100 respond without them; it would be 20 if none of them had the event by" in finding.message
+
+
+def test_too_few_of_a_kind_says_what_was_lost():
+    with pytest.raises(CohortError, match=r"6 were followed for less than the horizon.*360 days"):
+        build_analysis_set(outcomes([(1, 2, 14)] * 4 + [(0, NAN, 11.83)] * 6), [], MENSES)
 
 
 def test_a_complete_outcome_is_without_a_finding():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from poi_predict.cohort.columns import cells_of, column_missing
+from poi_predict.cohort.lab_spelling import take_apart
 from poi_predict.cohort.missing import is_missing
 from poi_predict.cohort.plausibility import shown_range
 from poi_predict.cohort.rules import column_finding, row_findings
@@ -61,7 +62,8 @@ def check_columns(
             continue
         values = columns[name].to_numpy(dtype=np.float64)
         below = columns[f"{name}__below"].to_numpy(dtype=bool) if plan.variable.censorable else np.isnan(values)
-        findings += _check_units(cells, plan, values, column_missing(plan, settings), row_number)
+        findings += _check_units(cells, plan, values, settings, row_number)
+        findings += row_findings("looks_like_date", name, _months_of_years(plan, values), row_number, column=plan.shown)
         findings += _check_size(plan, values[~below & ~np.isnan(values)])
         if plan.variable.censorable:
             findings += row_findings("floor_without_sign", name, _floor(values, below), row_number, column=plan.shown)
@@ -69,16 +71,42 @@ def check_columns(
 
 
 def _check_units(
-    cells: CellsOf, plan: ColumnPlan, values: np.ndarray, missing: frozenset[str], row_number: np.ndarray
+    cells: CellsOf, plan: ColumnPlan, values: np.ndarray, settings: ReadingSettings, row_number: np.ndarray
 ) -> list[Finding]:
-    """Find the numbers whose unit should stand in a column of its own, and does not."""
-    if plan.unit_position is None or plan.unit_known or not plan.variable.has_rival_units:
+    """Find the numbers in another unit than their column, and those whose unit is missing in a column of units."""
+    if not plan.variable.has_rival_units:
         return []
+    codes, spellings = spell(cells_of(plan, cells, settings))
+    units = [_other_unit(text, plan) for text in spellings.to_pylist()]
+    other = np.array([*map(bool, units), False])[codes] & ~np.isnan(values)
+    facts = {"column": plan.shown, "unit": plan.variable.unit}
+    named = ", ".join(sorted({unit for i, unit in enumerate(units) if unit and other[codes == i].any()}))
+    found = row_findings("other_unit", plan.variable.name, other, row_number, **facts, units=named)
+    if plan.unit_position is None or plan.unit_known:
+        return found
+    missing = column_missing(plan, settings)
     codes, spellings = spell(cells(plan.unit_position))
     empty = [is_missing(text, missing) for text in spellings.to_pylist()]
     unstated = np.append(np.array(empty, dtype=bool), [True])[codes] & ~np.isnan(values)
-    facts = {"column": plan.shown, "unit": plan.variable.unit}
-    return row_findings("unit_cell_empty", plan.variable.name, unstated, row_number, **facts)
+    return [*found, *row_findings("unit_cell_empty", plan.variable.name, unstated, row_number, **facts)]
+
+
+def _other_unit(text: str, plan: ColumnPlan) -> str:
+    """Return the unit that a cell states, where it is another one than its column's."""
+    parts = take_apart(plain_text(text)) if not text.isdecimal() else None
+    factor = plan.variable.factor(parts.unit) if parts is not None and parts.unit else None
+    return "" if parts is None or factor in (None, plan.factor) else parts.unit
+
+
+def _months_of_years(plan: ColumnPlan, values: np.ndarray) -> np.ndarray:
+    """Return the rows of a column of months that all read like a month and the last digits of a year, such as 5.21."""
+    nowhere = np.zeros(len(values), dtype=bool)
+    known = values[~np.isnan(values)]
+    if plan.variable.unit != "months" or plan.factor != 1 or known.size < _FEW:
+        return nowhere
+    month, year = np.floor(known), (known - np.floor(known)) * 100
+    like = (month >= 1) & (month <= 12) & (np.abs(year - np.round(year)) < 1e-6) & (year > 9.5) & (year < 39.5)
+    return ~np.isnan(values) if like.all() else nowhere
 
 
 def _check_size(plan: ColumnPlan, known: np.ndarray) -> list[Finding]:

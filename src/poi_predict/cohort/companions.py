@@ -195,11 +195,8 @@ def _attach_unnamed(
         and ((plan.variable.is_numeric and plan.variable.units) if is_unit else plan.variable.censorable)
     ]
     facts = {"header": shown_header(text), "what": "unit" if is_unit else "sign", "from_bundle": from_bundle}
-    if not able:
+    if len(able) != 1:
         return plans, []
-    if len(able) > 1:
-        shown = " or ".join(plan.variable.name for plan in able)
-        return plans, [column_finding("unread_companion", able[0].variable.name, variables=shown, **facts)]
     own = able[0]
     changes: dict[str, Any] = {attribute: position}
     given = replace(own, **changes | ({"units_may_be_other": True} if is_unit else {"signs_mean": "perhaps"}))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Cells = pd.Series | SpeltCells
     Row = Sequence[str | None]
 
-__all__ = ["compose_cells"]
+__all__ = ["compose_cells", "is_yes_no", "read_sign"]
 
 _BELOW = frozenset({"<", "≤", "⩽", "≦", "<=", "=<", "lt", "le", "less than", "below"})
 _ABOVE = frozenset({">", "≥", "⩾", "≧", ">=", "=>", "gt", "ge", "more than", "above"})
@@ -97,7 +97,7 @@ def _given(cell: str | None, missing: frozenset[str]) -> str | None:
 def _join_number(
     cell: str | None, unit: str | None, sign: str | None, plan: ColumnPlan, missing: frozenset[str]
 ) -> str | None:
-    meant = _read_sign(sign, plan.signs_mean, missing)
+    meant = read_sign(sign, plan.signs_mean, missing)
     if _given(cell, missing) is None:
         return "ND" if meant == "<" and plan.signs_mean in ("below", "measured") else cell
     plain = plain_text(cell or "")
@@ -119,7 +119,7 @@ def _join_number(
     return signed if unit is None else f"{signed} [{unit}]"
 
 
-def _read_sign(cell: str | None, means: str, missing: frozenset[str]) -> str | None:
+def read_sign(cell: str | None, means: str, missing: frozenset[str]) -> str | None:
     """Return "<", ">" or "" for none; None if nobody can say what the cell means."""
     plain = "" if cell is None else plain_text(cell)
     if not plain or plain in missing or plain in _EQUAL:
@@ -134,6 +134,11 @@ def _read_sign(cell: str | None, means: str, missing: frozenset[str]) -> str | N
     if answer is None or means not in ("below", "measured"):
         return None
     return "<" if (answer == "yes") == (means == "below") else ""
+
+
+def is_yes_no(cell: str) -> bool:
+    """Whether a cell is a tick, a yes or a no."""
+    return level_key(cell) in _TICKS
 
 
 def _join_levels(

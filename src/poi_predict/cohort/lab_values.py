@@ -52,6 +52,7 @@ class _State(IntEnum):
     REFUSED_CELL_UNIT = 8
     UNKNOWN_SIGN = 9
     LOOKS_LIKE_DATE = 10
+    AMBIGUOUS_POWER = 11
 
 
 _FAULTS = tuple(state for state in _State if state >= _State.NOT_A_NUMBER)
@@ -59,8 +60,11 @@ _SIGNS = {"": _State.NUMBER, "<": _State.BELOW, ">": _State.ABOVE}
 _PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"  # numbers that need no interpretation
 _SHOWS_POINT = r"^[+-]?[0-9]*\.[0-9]+$"
 _DATE = re.compile(
-    r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[/-]\d{4}|(?:19|20)\d\d[-./]\d{1,2}(?:[-./]\d{1,2}(?:[t ].*)?)?"
+    r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[/-]\d{4}|0[1-9][.,/-][0-3]\d"
+    r"|(?:19|20)\d\d[-./]\d{1,2}(?:[-./]\d{1,2}(?:[t ].*)?)?"
 )
+_DOUBTFUL_PLAIN = r"^[+-]?10[eE]|^0[1-9]\.[0-3][0-9]$"  # "10e6" is often meant as 1e6, "05.21" as May 2021
+_TEN_WITH_POWER = re.compile(r"[<>]?\s*10e[+-]?\d.*")
 _DOUBTFUL_POINT = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # "1.234" may be 1.234 or 1234
 
 
@@ -231,6 +235,7 @@ class SpeltNumbers:
         shaped = pc.match_substring_regex(self._trimmed, _PLAIN)
         if self.column.decimal == ",":
             shaped = pc.and_not(shaped, pc.match_substring(self._trimmed, "."))
+        shaped = pc.and_not(shaped, pc.match_substring_regex(self._trimmed, _DOUBTFUL_PLAIN))
         shaped = pc.and_not(shaped, pc.is_in(self._trimmed, pa.array(self.column.missing, pa.string())))
         numbers = pc.cast(pc.if_else(shaped, self._trimmed, pa.scalar(None, pa.string())), pa.float64())
         found = np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -337,4 +342,6 @@ def _classify(text: str, missing: frozenset[str]) -> _State | NumberParts:
         return _State.MISSING
     if means_undetected(plain):
         return _State.UNDETECTED
+    if _TEN_WITH_POWER.fullmatch(plain):
+        return _State.AMBIGUOUS_POWER
     return take_apart(plain) or _State.NOT_A_NUMBER

@@ -26,6 +26,7 @@ UNKNOWN_LEVEL = "\ue000level"  # stands for boxes of which one cannot be read; n
 SEVERAL_LEVELS = "\ue000levels"  # stands for several ticked boxes where only one may be
 
 _NONE = "none"
+_MINUSES = frozenset("-–—−")  # where "+" is a result, they are the other one and nothing missing
 _YES_NO: dict[str | None, float] = {"no": 0.0, "yes": 1.0}
 _JOINED = re.compile(
     r"\s*(?:[+;,/|&、，；]|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bve\b|\bи\b|\bو\b|\bplus\b|\bwith\b|和|及)\s*"
@@ -116,6 +117,8 @@ def _reader(
     renamed = {level_key(text): level for text, level in own.items()}
     declared = meant if variable.levels else renamed
     known |= {text: level for text, level in meant.items() if level is not None}
+    if "+" in declared:
+        missing -= _MINUSES
 
     def read(cell: str) -> str | _Unusable | None:
         if level_key(cell) not in declared and is_missing(cell, own_missing):

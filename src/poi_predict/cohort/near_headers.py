@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from poi_predict.cohort.codebook import Variable
 
-__all__ = ["find_near", "find_possible"]
+__all__ = ["find_near", "find_possible", "holds_name"]
 
 _COMPARED_HEADERS = 300  # comparing every header of a wide table with every alias would take seconds
 _TOKENS = re.compile(r"[a-z]+|\d+|[^\W\da-z_]+")
@@ -78,10 +78,11 @@ def find_possible(variable: Variable, headers: Sequence[str]) -> list[str]:
     ['FSH (6 months)', 'FSH_1', 'post-op FSH']
     """
     names = {header_key(name) for name in (variable.name, *variable.aliases)}
-    return [text for text in headers[:_COMPARED_HEADERS] if _holds_name(text, names)]
+    return [text for text in headers[:_COMPARED_HEADERS] if holds_name(text, names)]
 
 
-def _holds_name(header: str, names: set[str]) -> bool:
+def holds_name(header: str, names: set[str]) -> bool:
+    """Whether a header holds one of the names, given as keys, among other words."""
     tokens = _TOKENS.findall(plain_text(header))[:_MOST_TOKENS]
     ends = range(1, len(tokens) + 1)
     return any("".join(tokens[i:j]) in names for j in ends for i in range(j))

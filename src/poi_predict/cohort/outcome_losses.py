@@ -48,11 +48,13 @@ def find_outcome_breaches(data: pd.DataFrame, settings: EndpointSettings, endpoi
     >>> [(found.rule, int(found.rows.sum())) for found in breaches if found.rows.any()]
     [('no_follow_up', 1)]
     """
-    horizon = settings.horizon_months
+    horizon, status = settings.horizon_months, endpoint.status
+    unknown = {"effect": _describe_bounds(endpoint, int((status == "unknown").sum()))}
+    lost_events = Breach(settings.event, "no_outcome", status == "unknown", unknown)
     if horizon is None:
-        return []
+        return [lost_events]
     event, month, follow_up = (str(name) for name in (settings.event, settings.event_month, settings.follow_up))
-    status, tolerance = endpoint.status, float(compute_tolerance(horizon))
+    tolerance = float(compute_tolerance(horizon))
     followed, when = (data[name].to_numpy(dtype=float, na_value=np.nan) for name in (follow_up, month))
     within = (status == "no_event") & np.isnan(when) & (followed < horizon)
     within |= (status == "event") & (when > horizon)
@@ -65,6 +67,7 @@ def find_outcome_breaches(data: pd.DataFrame, settings: EndpointSettings, endpoi
         Breach(follow_up, "horizon_tolerance", within, facts | bounds),
         Breach(follow_up, "nearly_followed", near, facts),
         Breach(follow_up, "no_follow_up", status == "unfollowed", lost),
+        lost_events,
         Breach(month, "undated_event", status == "undated", undated),
     ]
 
@@ -95,16 +98,21 @@ def _describe_undated(data: pd.DataFrame, settings: EndpointSettings, endpoint: 
             f"the {n_dated} events of known month in women followed as long stand for them by weight, which is right "
             "if the month was left out whenever the event came."
         )
+    return (
+        "too few events of known month can stand for them, so they are left out while women without the event stay. "
+        + _describe_bounds(endpoint, n_undated)
+    )
+
+
+def _describe_bounds(endpoint: Endpoint, n_lost: int) -> str:
+    """Say between which values the share that responds would lie, had nobody been lost."""
     rate, total = _response(endpoint), float(endpoint.weight.sum())
     if np.isnan(rate):
-        return "they are left out."
-    late, early = (
-        (rate * total + n_undated * is_event) / (total + n_undated) if n_undated else rate for is_event in (0, 1)
-    )
+        return "No outcome is left."
+    least, most = ((rate * total + n_lost * is_event) / (total + n_lost) for is_event in (0, 1))
     return (
-        f"too few events of known month can stand for them, so they are left out while women without the event stay. "
-        f"{100 * rate:.0f} of 100 respond so; it would be {100 * late:.0f} if all of theirs came later than the "
-        f"horizon, {100 * early:.0f} if all came before."
+        f"{100 * rate:.0f} of 100 respond without them; it would be {100 * least:.0f} if none of them had the event by "
+        f"the horizon, {100 * most:.0f} if all had."
     )
 
 

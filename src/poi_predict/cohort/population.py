@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from poi_predict.cohort.endpoint import Endpoint, EndpointSettings
+    from poi_predict.cohort.findings import Finding
     from poi_predict.cohort.reading import Cohort
 
 __all__ = ["AnalysisSet", "InclusionRule", "build_analysis_set", "check_predictors"]
@@ -295,7 +296,8 @@ def build_analysis_set(
         log.note(step, kept, remark)
     patient = _codes(log.woman[kept])
     y_true = (status[kept] == "event").astype(int)
-    _check_both_classes(patient, y_true)
+    findings = [each for found in breaches for each in found.findings(cohort.row_number[included])]
+    _check_both_classes(patient, y_true, endpoint, findings)
     analysed = data[kept].reset_index(drop=True)
     return AnalysisSet(
         data=analysed,
@@ -310,7 +312,7 @@ def build_analysis_set(
         n_censored=int((endpoint.status == "censored").sum()),
         n_unfollowed=int((endpoint.status == "unfollowed").sum()),
         n_undated=int((endpoint.status == "undated").sum()),
-        findings=Findings.of(each for found in breaches for each in found.findings(cohort.row_number[included])),
+        findings=Findings.of(findings),
     )
 
 
@@ -380,11 +382,17 @@ def _pseudonyms(patient: NDArray[np.int_]) -> NDArray[np.str_]:
     return np.array([f"W{number + 1:0{width}d}" for number in patient.tolist()])
 
 
-def _check_both_classes(patient: NDArray[np.int_], y_true: NDArray[np.int_]) -> None:
+def _check_both_classes(
+    patient: NDArray[np.int_], y_true: NDArray[np.int_], endpoint: Endpoint, findings: Sequence[Finding]
+) -> None:
     women = {label: np.unique(patient[y_true == label]).size for label in (1, 0)}
     if min(women.values()) < _FEWEST_PER_CLASS:
+        losses = {"unknown": "have no outcome", "censored": "were followed for less than the horizon"}
+        counts = {words: int((endpoint.status == name).sum()) for name, words in losses.items()}
+        lost = " and ".join(f"{count} {words}" for words, count in counts.items() if count)
         raise CohortError(
             f"A model needs at least {_FEWEST_PER_CLASS} women with the event and {_FEWEST_PER_CLASS} "
             f"without; {women[1]} with and {women[0]} without are left. "
-            "Bring more women, or widen the inclusion rules."
+            + ("Bring more women, or widen the inclusion rules." if not lost else f"Of the rows included, {lost}.")
+            + "".join(f" {finding.message}" for finding in findings)
         )

@@ -26,6 +26,7 @@ from poi_predict.cohort.schema import find_breaches
 from poi_predict.cohort.shape import check_shape, other_rows
 from poi_predict.cohort.table_files import read_table_file
 from poi_predict.cohort.typed_table import enforce_contract, mark_breaches, read_columns, reads_as_shown, tabulate
+from poi_predict.cohort.unread_columns import find_unread
 from poi_predict.cohort.visits import find_divided_women, find_empty_rows, join_visits
 from poi_predict.errors import CohortError
 from poi_predict.files import shown_name
@@ -303,6 +304,7 @@ def _read_columns(
     findings = [finding for breach in breaches for finding in breach.findings(table.row_number)]
     findings += check_columns(table.columns.__getitem__, columns, plans, settings, table.row_number)
     findings += check_centres(columns, plans, table.row_number)
+    findings += find_unread(table.headers, table.texts, plans, settings)
     plan = next((plan for plan in plans if plan.variable.kind == "id"), None)
     if plan is None:
         ids, found = number_rows(table.row_number)

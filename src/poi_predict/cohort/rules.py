@@ -203,6 +203,21 @@ _COLUMNS = {
         'There is a column "{header}" that is not read; it may hold the {what} of {variables}. Write the {what} into '
         "the cells.",
     ),
+    "unread_unit": Rule(
+        "error",
+        '{column} is read in {unit}; the column "{header}", which is not read, says otherwise in {count} of '
+        "its {total} cells. Name it in columns.{variable}.unit_column, or put it into cohort.ignore if it is something else.",
+        '{column} is read in {unit}; the column "{header}", which is not read, says otherwise in {count} of '
+        "its {total} cells. Write the unit into the cells of {column}, or remove that column.",
+    ),
+    "unread_sign": Rule(
+        "error",
+        '{column} is read as measured; the column "{header}", which is not read, says otherwise in {count} of '
+        "its {total} cells. Name it in columns.{variable}.sign_column, or put it into cohort.ignore if it is something "
+        "else.",
+        '{column} is read as measured; the column "{header}", which is not read, says otherwise in {count} of its '
+        "{total} cells. Write the sign into the cells of {column}, or remove that column.",
+    ),
     "group_read": Rule(
         "warning",
         "{column} is put together from {count} columns of yes and no ({headers}). Declare them in "
@@ -309,6 +324,11 @@ _CELLS = {
         "{column} must leave no doubt about its decimal mark; {rows} readable in two ways. Write the numbers with the "
         "point, and without separators of thousands.",
     ),
+    "ambiguous_power": Rule(
+        "error",
+        "{column} must leave no doubt about powers of ten; {rows} written like 10e6, which is ten million but often "
+        "stands for one million. Write 1e6 or 1e7.",
+    ),
     "unknown_cell_unit": Rule(
         "error",
         "{column} must be in known units; {rows} in another one. Use one of {accepted} inside the cells, or none.",
@@ -364,6 +384,10 @@ _CELLS = {
         "error",
         "{column} must have a cell of its own in each row; {rows} merged with another column. Unmerge and fill "
         "the cells.",
+    ),
+    "other_unit": Rule(
+        "warning",
+        "{column} should be in one unit; {rows} in another ({units}), and converted to {unit}. Check that count.",
     ),
     "unit_cell_empty": Rule(
         "warning",
@@ -553,6 +577,11 @@ _OUTCOME = {
         "{column} must be given where {event} is no; {rows} without it and lost, since nobody knows how long these "
         "women were followed. {effect} Fill the cells; if every woman was seen at the horizon, leave event_month, "
         "follow_up and horizon_months out of [endpoint].",
+    ),
+    "no_outcome": Rule(
+        "warning",
+        "{column} must say yes or no; {rows} without it and lost. {effect} Fill the cells, with no where that is what "
+        "an empty cell means.",
     ),
     "undated_event": Rule(
         "warning",

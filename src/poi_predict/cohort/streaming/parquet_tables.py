@@ -31,6 +31,7 @@ from poi_predict.cohort.table_cells import (
     cell_text,
     refuse_too_wide,
 )
+from poi_predict.cohort.unread_columns import column_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,17 +61,17 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
         schema = file.schema_arrow
         headers = tuple(str(name) for name in schema.names)
         refuse_too_wide(len(headers), terms.settings.max_columns)
-        columns = Columns.of(headers, terms)
         refuse_packed_parquet(path, path.stat().st_size, terms.size.n_rows)
+        first = next(file.iter_batches(TOP_ROWS, use_threads=False), None)
+        top = () if first is None else parquet_top(pa.Table.from_batches([first]))
+        columns = Columns.of(headers, terms, column_of_rows(top))
         layout = ParquetLayout(headers, frozenset(_numbers(file, columns.plans)), terms.size.n_rows)
         survey = _Survey(columns, terms, layout)
         for group in range(file.num_row_groups):
             survey.look(path, file, group)
         kept = tuple(header for i, header in enumerate(headers) if header.strip() or i in survey.used)
-        first = next(file.iter_batches(TOP_ROWS, use_threads=False), None)
     if Gaps.any_between(survey.gaps):
         raise UnfitText  # what stands below a blank row may be another table
-    top = () if first is None else parquet_top(pa.Table.from_batches([first]))
     shape = check_header(kept, 1, top, terms.settings) if kept else []
     rows = (survey.n_rows, survey.n_synthetic)
     plan, findings = conclude(path, sha256, kept, columns, rows, shape, survey.long_ids)

@@ -14,11 +14,12 @@ from poi_predict.cohort.identity import synthetic_rows
 from poi_predict.cohort.level_values import parse_levels
 from poi_predict.cohort.rules import column_finding
 from poi_predict.cohort.streaming.plans import BlockSize, TablePlan
+from poi_predict.cohort.unread_columns import find_unread
 from poi_predict.errors import CohortError
 from poi_predict.files import shown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -52,10 +53,11 @@ class Columns:
     findings: tuple[Finding, ...]
 
     @classmethod
-    def of(cls, headers: tuple[str, ...], terms: Terms) -> Columns:
-        """Match headers to the variables of the codebook."""
+    def of(cls, headers: tuple[str, ...], terms: Terms, cells: Callable[[int], Sequence[str | None]]) -> Columns:
+        """Match headers to the variables of the codebook; `cells` gives those of a column, or the first of them."""
         plans, findings = plan_columns(headers, terms.codebook, terms.settings, terms.required)
-        return cls(tuple(plans), tuple(findings))
+        unread = find_unread(headers, cells, plans, terms.settings)
+        return cls(tuple(plans), (*findings, *unread))
 
     @property
     def numeric(self) -> tuple[ColumnPlan, ...]:

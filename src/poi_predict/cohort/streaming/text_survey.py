@@ -22,6 +22,7 @@ from poi_predict.cohort.streaming.plans import BlockPlan, TextLayout
 from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
 from poi_predict.cohort.streaming.text_blocks import UnfitText, check_text, kinds_of, parse_text_block
 from poi_predict.cohort.table_cells import SpeltCells
+from poi_predict.cohort.unread_columns import column_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ def survey_text(path: Path, terms: Terms, pool: Executor, n_threads: int) -> Sur
     """
     with path.open("rb") as file:
         start = find_start(file, terms.settings)
-        columns = Columns.of(start.headers, terms)
+        columns = Columns.of(start.headers, terms, column_of_rows(start.top))
         looker = _Looker(columns, start.headers, terms.settings, _layout_of(start))
         file.seek(0)
         sha256, looks = _look_through(file, start.rows, looker.look, terms.size.n_bytes, (pool, n_threads))

@@ -72,7 +72,7 @@ def survey_whole(path: Path, terms: Terms) -> Surveyed:
     """
     table = _LAST.read(path, terms.settings)
     shape = check_shape(table, terms.settings)
-    columns = Columns.of(table.headers, terms)
+    columns = Columns.of(table.headers, terms, table.texts)
     n_synthetic, facts = 0, {}
     if columns.origin is not None:
         n_synthetic = count_synthetic(table.columns[columns.origin.position], columns.origin, terms.settings)
