@@ -206,7 +206,8 @@ _COLUMNS = {
     "unread_unit": Rule(
         "error",
         '{column} is read in {unit}; the column "{header}", which is not read, says otherwise in {count} of '
-        "its {total} cells. Name it in columns.{variable}.unit_column, or put it into cohort.ignore if it is something else.",
+        "its {total} cells. Name it in columns.{variable}.unit_column, or put it into cohort.ignore if it is something "
+        "else.",
         '{column} is read in {unit}; the column "{header}", which is not read, says otherwise in {count} of '
         "its {total} cells. Write the unit into the cells of {column}, or remove that column.",
     ),
