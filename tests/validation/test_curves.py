@@ -76,6 +76,16 @@ def test_errors_are_ordered_and_seeded(cohort):
     assert first["e50"].estimate <= first["e90"].estimate <= first["emax"].estimate
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_an_interval_of_calibration_errors_holds_its_estimate(seed: int) -> None:
+    """25 of 50 respond by chances that are right: the distance may be 0, and no interval may exclude it."""
+    p = np.repeat([0.3, 0.4, 0.5, 0.6, 0.7], 10)
+    y = np.concatenate([np.repeat([1, 0], [k, 10 - k]) for k in (3, 4, 5, 6, 7)])
+    for found in compute_calibration_errors(y, p, seed=seed, n_resamples=200).values():
+        assert found.ci_low <= found.estimate <= found.ci_high
+    assert found.ci_low == 0.0
+
+
 def test_few_events_get_a_line(cohort):
     rows = np.flatnonzero(cohort.y == 1)[:8].tolist() + np.flatnonzero(cohort.y == 0)[:40].tolist()
     assert compute_calibration_curve(cohort.y[rows], cohort.p[rows]).form == "line"

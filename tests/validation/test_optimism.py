@@ -72,6 +72,24 @@ def test_corrected_slope_of_rms(births, refits):
     assert not result.corrected.has_interval
 
 
+def test_a_slope_that_fitting_fixes_has_no_interval(births, refits):
+    rng = np.random.default_rng(3)
+    on_original = [compute_calibration_slope(births.y, p).estimate for p in refits.p_refits.T]
+    result = compute_optimism(1.04, rng.normal(1.04, 0.02, 200), on_original).corrected
+    assert result.estimate == pytest.approx(0.780, abs=0.01)
+    assert not result.has_interval
+    assert "fixes the metric" in result.reason
+
+
+def test_refits_that_are_nearly_constant_give_no_corrected_slope():
+    rng = np.random.default_rng(3)
+    judged = 0.9 / rng.normal(0.6, 0.3, 200)  # slopes on the cohort of refits whose coefficient may be about 0
+    result = compute_optimism(1.04, rng.normal(1.04, 0.02, 200), judged)
+    assert result.corrected.estimate is None
+    assert "unstable" in result.corrected.reason
+    assert result.n_ok == 200
+
+
 def test_brier_632_plus_of_risk_regression(births, refits):
     held = refits.plan.frequencies().T > 0
     p_out_of_bag = np.where(held, np.nan, refits.p_refits)

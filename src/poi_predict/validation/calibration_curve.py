@@ -210,7 +210,8 @@ def compute_calibration_errors(
 
     Intervals are percentiles over a bootstrap of patients that refits the curve with its knots held. These
     errors are never negative, so in a small cohort even a perfect model shows some: read the interval, not
-    the estimate.
+    the estimate. Resampling adds distance of its own; an estimate below all of it is compatible with none, and its
+    interval then begins at 0.
 
     Parameters
     ----------
@@ -283,4 +284,4 @@ def _build_error_estimate(values: FloatArray, method: str, level: float) -> Esti
     if few := describe_few_refits(resampled.size):
         return Estimate(estimate, None, None, method, few, level)
     low, high = np.quantile(resampled, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-    return Estimate(estimate, float(low), float(high), method, level=level)
+    return Estimate(estimate, float(low) if low < estimate else 0.0, float(high), method, level=level)

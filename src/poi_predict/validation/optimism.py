@@ -32,6 +32,9 @@ FEWEST_FOR_INTERVAL = 100
 SAME = 1e-6
 """Differences between resamples that are rounding, not sampling."""
 
+LARGEST_MEAN_ERROR = 0.1
+"""Standard error of the mean optimism from which another set of resamples would give another figure."""
+
 
 def describe_few_refits(n_refits: int) -> str | None:
     """Say that so many refits can tell nothing; None where they can.
@@ -116,6 +119,11 @@ def compute_optimism(
     more than the optimism, and that interval can then miss its own estimate. Here the mean of the
     distribution, not the apparent value, is what is moved.
 
+    The slope and the intercept of calibration are about 1 and 0 wherever a model was fitted, so that their spread on
+    the resamples is no sampling distribution: no interval is given where it is below half of that on the cohort.
+    A refit that gives all women nearly the same chance has a slope without limit; where such refits make the mean
+    unstable (a standard error above 0.1), nothing is given.
+
     Examples
     --------
     >>> result = compute_optimism(0.76, [0.80, 0.78, np.nan], [0.74, 0.74, np.nan])
@@ -134,8 +142,12 @@ def compute_optimism(
     if apparent is None or not np.isfinite(apparent) or n_ok == 0:
         reason = "no resample could be used" if n_ok == 0 else "the apparent metric is not estimable"
         return OptimismResult(Estimate.not_estimable(method, reason, level), None, None, n_ok, n_failed, counts)
-    optimism = float(np.mean(learnt[ok] - judged[ok]))
-    corrected = _shift_interval(apparent, optimism, learnt[ok], method, level, bounds)
+    losses = learnt[ok] - judged[ok]
+    if n_ok > 1 and np.std(losses, ddof=1) > LARGEST_MEAN_ERROR * np.sqrt(n_ok):
+        reason = "the refits differ so much that their mean is unstable"
+        return OptimismResult(Estimate.not_estimable(method, reason, level), apparent, None, n_ok, n_failed, counts)
+    optimism = float(np.mean(losses))
+    corrected = _shift_interval(apparent, optimism, (learnt[ok], judged[ok]), method, level, bounds)
     return OptimismResult(corrected, float(apparent), optimism, n_ok, n_failed, counts)
 
 
@@ -152,13 +164,18 @@ def _list_reasons(learnt: FloatArray, judged: FloatArray, failures: Sequence[str
 
 
 def _shift_interval(
-    apparent: float, optimism: float, learnt: FloatArray, method: str, level: float, bounds: Bounds
+    apparent: float, optimism: float, found: tuple[FloatArray, FloatArray], method: str, level: float, bounds: Bounds
 ) -> Estimate:
+    """Move the spread on the resamples, the first of `found`, onto the corrected value."""
+    learnt, judged = found
     value = min(max(apparent - optimism, bounds[0]), bounds[1])
     if learnt.size < FEWEST_FOR_INTERVAL:
         return Estimate(value, None, None, method, describe_few_refits(learnt.size), level)
     if np.ptp(learnt) <= SAME:
         reason = "the metric is the same in every resample, so it has no interval"
+        return Estimate(value, None, None, method, reason, level)
+    if 2.0 * np.std(learnt) < np.std(judged):
+        reason = "fitting fixes the metric in its own resample, so its spread there gives no interval"
         return Estimate(value, None, None, method, reason, level)
     ends = np.quantile(learnt, [(1.0 - level) / 2.0, (1.0 + level) / 2.0]) - (learnt.mean() - value)
     low, high = np.clip(ends, *bounds)
