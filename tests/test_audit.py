@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from poi_predict.audit import run_attacks
 from poi_predict.cohort import ReadingSettings, read_codebook
@@ -20,6 +22,8 @@ from poi_predict.features import FeatureSettings, build_features
 from poi_predict.files import make_private_folder, staged_file
 from poi_predict.modeling import build_pipeline, fit_model, predict_response
 from poi_predict.modeling.blurring import blur_coefficients
+from poi_predict.modeling.borrowing import Arm, Prior
+from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 from poi_predict.scoring import Bundle, build_contract, read_bundle, write_bundle
 from poi_predict.scoring.case_mix import summarise_women
 from poi_predict.scoring.contract import Provenance
@@ -119,21 +123,76 @@ def test_a_stripped_bundle_holds_and_predicts_as_before(old: Bundle, tmp_path: P
 def test_coefficients_are_blurred_by_the_share_of_a_standard_error_that_is_said_and_keep_the_rate() -> None:
     X, _ = make_women()
     pipeline, share = make_bundle(5).pipeline, 5 / (2 * np.sqrt(N))
-    rng, moves = np.random.default_rng(7), []
+    rng, moves, wider = np.random.default_rng(7), [], []
     for _ in range(60):
         y = (rng.random(N) < 0.4).astype(np.int64)
         exact = fit_model(clone(pipeline), X, y)
         if not exact[-1].has_posterior:  # separated
             continue
         blurred = blur_coefficients(exact, X, y)
-        sd = np.sqrt(np.diag(exact[-1].covariance_))
+        sd, after = (np.sqrt(np.diag(each[-1].covariance_)) for each in (exact, blurred))
         moves.append((blurred[-1].posterior_mean_ - exact[-1].posterior_mean_)[sd > 0] / sd[sd > 0] / share)
+        wider.append((after[sd > 0] / sd[sd > 0]) ** 2)
         assert abs(predict_response(blurred, X).mean() - predict_response(exact, X).mean()) < 1e-6
-        np.testing.assert_allclose(blurred[-1].covariance_, exact[-1].covariance_ * (1 + share**2), rtol=1e-9)
     drawn = np.concatenate(moves)  # standard normal: some 300 of them lie within four, their SD within 0.15 of one
     assert drawn.size > 200
     assert 0.85 < drawn.std() < 1.15
     assert abs(drawn).max() < 4.0
+    assert np.exp(np.log(np.concatenate(wider)).mean()) == pytest.approx(1 + share**2, rel=0.02)
+
+
+def test_two_evidence_models_of_cohorts_that_differ_by_one_woman_do_not_point_at_her() -> None:
+    """Arms of 400 women, 60 women of the clinic; one at a time is left out, and who it was is asked of all 60."""
+    rng = np.random.default_rng(5)
+    k = 12
+    X = pd.DataFrame(rng.normal(size=(N, k)), columns=[f"x{place}" for place in range(k)])
+    y = (rng.random(N) < 0.4).astype(np.int64)
+    arms = (Arm("A", "cells", 20, 60, treated=True), Arm("B", "none", 84, 340, treated=False))
+    priors = (Prior("x0", -0.3, 0.1), Prior("treated", 0.2, 0.5))
+    model = EvidenceLogisticRegression(arms=arms, priors=priors, default_sd=1.0, correction=False, least=5)
+    pipeline = Pipeline([("features", FunctionTransformer()), ("model", model)])
+
+    places = [0, *range(2, 2 + k)]  # all but the effect of therapy
+    design = model.fit(X, y).fit_.place(X.to_numpy()).rows[:, places]
+    design /= np.linalg.norm(design, axis=1, keepdims=True)
+
+    def rank(*, blurred: bool) -> list[float]:
+        def find_precision(rows: np.ndarray) -> np.ndarray:
+            fitted = fit_model(clone(pipeline), X[rows], y[rows])
+            stored = (blur_coefficients(fitted, X[rows], y[rows]) if blurred else fitted)[-1]
+            return np.linalg.inv(stored.covariance_)[np.ix_(places, places)]
+
+        whole = find_precision(np.ones(N, dtype=bool))
+        ranks = []
+        for left_out in range(0, N, 3):
+            change = whole - find_precision(np.arange(N) != left_out)
+            alike = ((design @ change) * design).sum(axis=1)
+            ranks.append(float((alike > alike[left_out]).mean()))
+        return ranks
+
+    assert np.mean(rank(blurred=False)) < 0.1  # the attack works where the covariance is exact
+    assert np.mean(rank(blurred=True)) > 0.3  # 0.5 is chance
+
+
+def test_a_blurred_evidence_model_says_how_sure_it_is_and_keeps_what_was_published() -> None:
+    rng = np.random.default_rng(8)
+    X = pd.DataFrame({"fsh__log": rng.normal(size=N), "prp": np.r_[np.ones(3), np.zeros(N - 3)]})
+    y = (rng.random(N) < 0.4).astype(np.int64)
+    priors = (Prior("prp", 0.4, 0.3),)
+    model = EvidenceLogisticRegression(priors=priors, correction=False, least=5)
+    exact = fit_model(Pipeline([("features", FunctionTransformer()), ("model", model)]), X, y)
+    blurred = blur_coefficients(exact, X, y)[-1]
+    moved = (blurred.mean_ - exact[-1].mean_) / np.sqrt(np.diag(exact[-1].covariance_))
+    names = blurred.parameters_
+    assert abs(moved[names.index("fsh__log")]) > 1e-3
+    assert abs(moved[names.index("prp")]) < 1e-6  # three women had it: they taught nothing, and nothing is moved
+    assert np.sqrt(blurred.covariance_[names.index("prp"), names.index("prp")]) == pytest.approx(0.3, rel=1e-6)
+    draws = blurred.sample_posterior(20000, rng)
+    np.testing.assert_allclose(draws[names].mean(), blurred.mean_, atol=0.02)
+    np.testing.assert_allclose(draws[names].cov(), blurred.covariance_, atol=0.02)
+    reference = EvidenceLogisticRegression(arms=(Arm("A", "cells", 20, 60, treated=True),), priors=priors)
+    nobody = Pipeline([("features", FunctionTransformer()), ("model", reference)]).fit(X.head(0), y[:0])
+    assert blur_coefficients(nobody, X.head(0), y[:0]) is nobody
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")

@@ -15,8 +15,10 @@ from poi_predict.modeling import GaussianImputer
 from poi_predict.modeling.borrowing.women import silence_few
 from poi_predict.modeling.scaling import RoundedScaler
 from poi_predict.privacy import (
+    blur_posterior,
     coarsen_count,
     find_hidden_cells,
+    find_noise,
     find_told,
     find_told_pairs,
     guard_moments,
@@ -120,6 +122,23 @@ def test_the_difference_of_covariances_does_not_point_at_her(n: int) -> None:
 def _align(difference: np.ndarray, woman: np.ndarray) -> float:
     _, vectors = np.linalg.eigh((difference + difference.T) / 2)
     return float(abs(vectors[:, -1] @ woman) / np.linalg.norm(woman))
+
+
+def test_the_noise_of_a_mean_is_found_again_in_what_is_stored() -> None:
+    """A conflict between women and literature is judged by the move of a blurred mean, so by what the noise adds."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(60, 4))
+    rows[:, 3] = 0.0  # of this effect the women say nothing
+    before, information = np.diag([4.0, 0.25, 1.0, 0.09]), 0.2 * rows.T @ rows
+    covariance = np.linalg.inv(np.linalg.inv(before) + information)
+    moves = [blur_posterior(covariance, information, 10**9, 0.3, rng) for _ in range(4000)]
+    noise, wider = np.cov([moved for moved, _ in moves], rowvar=False), moves[0][1]
+    found = find_noise(wider, before, 0.3)
+    scale = np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose(found / np.outer(scale, scale), noise / np.outer(scale, scale), atol=0.006)
+    np.testing.assert_allclose((wider - found) / np.outer(scale, scale), covariance / np.outer(scale, scale), atol=0.01)
+    assert all(moved[3] == 0.0 for moved, _ in moves)
+    assert wider[3, 3] == pytest.approx(0.09)
 
 
 def test_a_column_of_a_few_women_tells_no_model_anything() -> None:

@@ -42,10 +42,13 @@ __all__ = [
     "PrivacySettings",
     "blur_correlation",
     "blur_moments",
+    "blur_posterior",
     "coarsen_count",
     "compute_inner_range",
     "count_beside_mode",
+    "find_blur",
     "find_hidden_cells",
+    "find_noise",
     "find_step",
     "find_told",
     "find_told_pairs",
@@ -70,6 +73,7 @@ DOMINATES = 0.5
 
 TAIL = 0.05
 SMALLEST_EIGENVALUE = 1e-3
+SMALLEST_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -506,6 +510,84 @@ def blur_moments(
     correlation = blur_correlation(covariance / np.outer(scale, scale), n, rng)
     correlation = round_correlation(correlation, n, kept & np.outer(varies, varies))
     return round_mean(mean * told, sd, count, least), correlation * np.outer(sd, sd), count / n
+
+
+def find_blur(n: int, least: int = LEAST) -> float:
+    """Return the noise of a mean of n women's effects, in standard deviations: ``least / (2 sqrt(n))``, at most one.
+
+    Examples
+    --------
+    >>> round(find_blur(60), 2), find_blur(0)
+    (0.32, 0.0)
+    """
+    return min(1.0, least / (2.0 * math.sqrt(n))) if n else 0.0
+
+
+def blur_posterior(
+    covariance: FloatArray, information: FloatArray, n: int, blur: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return how far to move the mean of some coefficients, and their covariance as it may be stored.
+
+    Both are blurred in the directions in which the women taught something. Let L be the share of the precision that
+    they brought (the information, in units of the covariance; eigenvalues from 0 to 1). The information gets noise of
+    ``2 sqrt(k) / n``, in its own units, in each of its entries: with k columns one woman adds a direction of size
+    ``k / n`` to it, which does not stand out of such noise (Baik, Ben Arous & Peche 2005,
+    doi:10.1214/009117905000000233).
+    The mean gets noise of `blur`, in units of the covariance, times the square root of L in variance, and the
+    covariance is widened by as much. Coefficients of which the women said nothing stay as they were.
+
+    Parameters
+    ----------
+    covariance, information : ndarray of shape (k, k)
+        Of the coefficients; the information is that of the women alone.
+    n : int
+        Women.
+    blur : float
+        From `find_blur`.
+    rng : Generator
+        From `seed_noise`.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    ndarray of shape (k, k)
+    """
+    root = _take_root(covariance)
+    share, directions = np.linalg.eigh(root @ information @ root)
+    share = np.clip(share, 0.0, 1.0)
+    learnt = (directions * np.sqrt(share)) @ directions.T
+    k = len(covariance)
+    noise = np.tril(rng.normal(0.0, 2.0 * math.sqrt(int((share > SMALLEST_SHARE).sum())) / n, (k, k)))
+    noise = learnt @ (noise + np.tril(noise, -1).T) @ learnt
+    size, axes = np.linalg.eigh(noise)
+    blurred = root @ ((axes * np.exp(size)) @ axes.T) @ root
+    factor = root @ (directions * share**0.25)
+    return blur * factor @ rng.normal(size=k), blurred + blur**2 * factor @ factor.T
+
+
+def find_noise(covariance: FloatArray, before: FloatArray, blur: float) -> FloatArray:
+    """Return the covariance of the noise that `blur_posterior` put on a mean, from what it left.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (k, k)
+        As it is stored.
+    before : ndarray of shape (k, k)
+        Of the same coefficients without the women.
+    blur : float
+    """
+    noise, precision = np.zeros_like(covariance), np.linalg.pinv(before)
+    for _ in range(3):  # the noise is a small part of what is stored
+        root = _take_root(covariance - noise)
+        share, directions = np.linalg.eigh(np.eye(len(root)) - root @ precision @ root)
+        factor = root @ (directions * np.clip(share, 0.0, 1.0) ** 0.25)
+        noise = blur**2 * factor @ factor.T
+    return np.asarray(noise)
+
+
+def _take_root(covariance: FloatArray) -> FloatArray:
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def compute_inner_range(values: ArrayLike, least: int = LEAST) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -13,9 +14,18 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from poi_predict.errors import ModelError
 from poi_predict.modeling.borrowing.contrast import CONTRAST_COLUMNS, compute_contrast
-from poi_predict.modeling.borrowing.joint import Evidence, JointFit, fit_evidence_alone, fit_joint
+from poi_predict.modeling.borrowing.joint import (
+    Evidence,
+    JointFit,
+    add_information,
+    blur_joint,
+    fit_evidence_alone,
+    fit_joint,
+    subtract_information,
+)
 from poi_predict.modeling.borrowing.links import LinkName, find_link
 from poi_predict.modeling.borrowing.summary import describe_arms, describe_conflict, describe_posterior
+from poi_predict.modeling.borrowing.women import silence_few
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -364,6 +374,28 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     def conflict_(self) -> dict[str, Any]:
         """p-values: ``p_arms`` of the arms given the priors, ``p_patients`` of the women given both."""
         return self.describe()[1]
+
+    def blur(self, least: int, rng: np.random.Generator, X: ArrayLike | None = None, n: int = 0) -> None:
+        """Blur what the women taught, as it may be stored; see `blur_joint`.
+
+        Parameters
+        ----------
+        least : int
+        rng : Generator
+            From `poi_predict.privacy.seed_noise`.
+        X : array-like of shape (n_women, n_columns), optional
+            The women it was fitted to; without them what they taught is what arms and priors do not say.
+        n : int
+            How many they are, where they are not given.
+        """
+        if X is None:
+            alone = fit_evidence_alone(self.fit_, self._evidence())
+            self.fit_ = blur_joint(self.fit_, n, least, rng, lambda found: subtract_information(found, alone))
+            return
+        women = self._women(silence_few(self._values(X), least)[0])
+        link = find_link(self.link)
+        information = partial(add_information, women=women, link=link)
+        self.fit_ = blur_joint(self.fit_, len(women.rows), least, rng, information)
 
     def describe(self) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return `posterior_` and `conflict_` together, which cost no more than one of them."""

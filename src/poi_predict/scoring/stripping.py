@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["describe_exposure", "strip_bundle", "strip_model"]
+__all__ = ["describe_exposure", "strip_bundle", "strip_model", "strip_pipeline"]
 
-NOTE = "Stripped of refits, small counts and exact sums; the equation is unchanged."
+NOTE = (
+    "Stripped of refits, small counts and exact sums; the equation of a linear model is unchanged, the effects of an "
+    "evidence model are blurred."
+)
 NO_INTERVAL = " The model gives no interval any more: it came from the refits."
 KEPT = (
     "What could not be taken away: the coefficients, which were learnt from levels of fewer than five women as well. "
@@ -100,7 +103,7 @@ def strip_bundle(bundle: Bundle) -> Bundle:
     contract = _strip_contract(bundle.contract)
     return replace(
         bundle,
-        pipeline=_strip_pipeline(bundle.pipeline, int(bundle.assessment.get("n", 0))),
+        pipeline=strip_pipeline(bundle.pipeline, int(bundle.assessment.get("n", 0))),
         contract=contract,
         assessment=_strip_assessment(bundle.assessment, _describe(bundle)),
         card=f"> {_describe(bundle)} {KEPT}\n\n{bundle.card}",
@@ -226,8 +229,8 @@ def _strip_assessment(assessment: Mapping[str, Any], note: str) -> dict[str, Any
     return clean
 
 
-def _strip_pipeline(pipeline: Pipeline, n: int) -> Pipeline:
-    """Return a copy whose sums of women are blurred; its equation is the same to the last digits."""
+def strip_pipeline(pipeline: Pipeline, n: int) -> Pipeline:
+    """Return a copy whose sums of women are blurred; the equation of a linear model is the same to the last digits."""
     clean = copy.deepcopy(pipeline)
     model, steps = _find_model(clean), clean.named_steps
     if "impute" in steps:
@@ -248,6 +251,8 @@ def _strip_pipeline(pipeline: Pipeline, n: int) -> Pipeline:
     if hasattr(model, "fit_"):
         moments = Moments(*_blur(model.fit_.moments.mean, model.fit_.moments.covariance, n))
         model.fit_ = replace(model.fit_, moments=moments)
+        if n and len(model.fit_.centre_codes):
+            model.blur(LEAST, seed_noise(model.mean_), n=n)
     return clean
 
 

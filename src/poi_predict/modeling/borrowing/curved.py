@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["CurvedPosterior", "straighten"]
+__all__ = ["CurvedPosterior", "find_slopes", "straighten"]
 
 
 def straighten(psi: FloatArray, attenuation: FloatArray) -> FloatArray:
@@ -35,6 +35,15 @@ def straighten(psi: FloatArray, attenuation: FloatArray) -> FloatArray:
     theta = psi.copy()
     theta[:, 0] *= _stretch(psi, attenuation)
     return theta
+
+
+def find_slopes(psi: FloatArray, attenuation: FloatArray) -> FloatArray:
+    """Return the derivative of theta by psi at one psi, shape (d, d)."""
+    k = len(attenuation)
+    slopes, stretch = np.eye(len(psi)), float(_stretch(psi[None], attenuation)[0])
+    slopes[0, :k] = psi[0] * (attenuation @ psi[:k]) / stretch
+    slopes[0, 0] = stretch
+    return slopes
 
 
 def _stretch(psi: FloatArray, attenuation: FloatArray) -> FloatArray:

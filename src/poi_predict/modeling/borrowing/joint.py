@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from poi_predict.errors import EvidenceError, ModelError
+from poi_predict.modeling.borrowing.curved import find_slopes
 from poi_predict.modeling.borrowing.design import TREATED, Design, build_design
 from poi_predict.modeling.borrowing.likelihood import ArmData, JointData, Women
 from poi_predict.modeling.borrowing.links import find_link
@@ -26,9 +27,10 @@ from poi_predict.modeling.borrowing.women import (
     silence_few,
 )
 from poi_predict.naming import suggest
+from poi_predict.privacy import blur_posterior, find_blur
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,10 +39,21 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["Evidence", "JointFit", "complete_arms", "fit_evidence_alone", "fit_joint", "place_arms"]
+__all__ = [
+    "Evidence",
+    "JointFit",
+    "add_information",
+    "blur_joint",
+    "complete_arms",
+    "fit_evidence_alone",
+    "fit_joint",
+    "place_arms",
+    "subtract_information",
+]
 
 INTERCEPT_SD = 2.5
 STUDY, CENTRE, THERAPY = "study:", "centre:", "therapy:"
+LEAST_VARIANCE = 1e-12
 BINOMIALS = ("one_parameter", "two_parameter")
 TAILS = ("normal", "t")
 SAMPLERS = ("importance", "quick", "fine")
@@ -115,6 +128,8 @@ class JointFit:
         The same with normal tails, where the priors have heavier ones: conflict is judged there.
     therapy_spread : float
         SD between studies of the effect of therapy, in units of tau.
+    blur : float
+        Noise that was put on what the women taught; see `blur_joint`.
     """
 
     design: Design
@@ -130,6 +145,7 @@ class JointFit:
     prior_sd: FloatArray
     twin: Posterior | None = None
     therapy_spread: float = 0.0  # of models stored before therapies could differ
+    blur: float = 0.0
 
     @property
     def n_study_groups(self) -> int:
@@ -278,6 +294,59 @@ def fit_joint(
         mean, covariance = posterior.collapse()
         twin = _compute(_with_normal_tails(evidence), fit, women, len(groups)) if evidence.tail == "t" else None
     return dataclasses.replace(fit, posterior=posterior, mean=mean, covariance=covariance, twin=twin)
+
+
+def blur_joint(
+    fit: JointFit, n: int, least: int, rng: np.random.Generator, find_information: Callable[[Posterior], FloatArray]
+) -> JointFit:
+    """Return a fit as it may be stored: what the women taught is blurred, what was published is not.
+
+    The components of tau share one distribution of the parameters, as the difference between two of them would be as
+    good as one that was not blurred.
+
+    Parameters
+    ----------
+    fit : JointFit
+    n : int
+        Women that it was fitted to.
+    least : int
+    rng : Generator
+        From `poi_predict.privacy.seed_noise`.
+    find_information : callable
+        What the women said of the parameters of a posterior: `add_information` or `subtract_information`.
+    """
+    blur = find_blur(n, least)
+
+    def move(posterior: Posterior) -> Posterior:
+        mean, covariance = posterior.collapse_deviations()
+        moved, wider = blur_posterior(covariance, find_information(posterior), n, blur, rng)
+        weights = posterior.weights * np.exp(blur * rng.normal(size=len(posterior.weights)))
+        found = posterior.replace_parameters(mean + moved, wider, weights / weights.sum())
+        rounded = {name: round(getattr(found, name), 3) for name in ("pareto_k", "effective_draws", "r_hat")}
+        return dataclasses.replace(found, **rounded)
+
+    posterior, twin = move(fit.posterior), None if fit.twin is None else move(fit.twin)
+    mean, covariance = posterior.collapse()
+    return dataclasses.replace(fit, posterior=posterior, mean=mean, covariance=covariance, twin=twin, blur=blur)
+
+
+def add_information(posterior: Posterior, women: WomanRows, link: Link) -> FloatArray:
+    """Return the information of women on the parameters, from their rows."""
+    eta = women.rows @ posterior.mean
+    p = link.probability(eta)
+    precision = link.density(eta) ** 2 / np.maximum(p * (1 - p), LEAST_VARIANCE)
+    slopes = women.rows @ find_slopes(posterior.collapse_deviations()[0], posterior.attenuation)
+    return np.asarray((slopes.T * precision) @ slopes)
+
+
+def subtract_information(posterior: Posterior, alone: Posterior) -> FloatArray:
+    """Return the information of women on the parameters, from the posteriors with and without them."""
+    precision = np.linalg.pinv(posterior.collapse_deviations()[1])
+    before = np.linalg.pinv(alone.collapse_deviations()[1])
+    centres = np.arange(len(before), len(precision))
+    precision[: len(before), : len(before)] -= before
+    precision[centres, centres] -= 1.0 / max(alone.tau_square, LEAST_VARIANCE)
+    return np.asarray(precision)
 
 
 def _has_common_therapy(values: FloatArray, treated: int | None, least: int) -> NDArray[np.bool_]:

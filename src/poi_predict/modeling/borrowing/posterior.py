@@ -96,9 +96,7 @@ class Posterior:
     def moments(self) -> tuple[FloatArray, FloatArray]:
         """Mean and covariance of theta in each component, shapes (n_components, d) and (n_components, d, d)."""
         epsilon = make_white_points(self.centres.shape[1])
-        k = len(self.attenuation)
-        scale = np.ones(self.centres.shape)
-        scale[:, k:] = self.taus[:, None]
+        k, scale = len(self.attenuation), self._scale_deviations()
         means, roots = self.centres * scale, self.roots * scale[:, :, None]
         covariances = roots @ np.swapaxes(roots, 1, 2)
         for c, root in enumerate(self.roots):  # all but the intercept is linear in epsilon, so its moments are exact
@@ -133,6 +131,33 @@ class Posterior:
         off = self.centres - mean
         within = np.einsum("k,kij,klj->il", self.weights, self.roots, self.roots)
         return mean, np.asarray(within + (off.T * self.weights) @ off, dtype=np.float64)
+
+    def replace_parameters(self, mean: FloatArray, covariance: FloatArray, weights: FloatArray) -> Posterior:
+        """Return the mixture with one distribution of the parameters, whatever tau: straight coefficients, deviations.
+
+        Parameters
+        ----------
+        mean, covariance : ndarray of shape (d,) and (d, d)
+            As `collapse_deviations` gives them.
+        weights : ndarray of shape (n_components,)
+            Of tau.
+        """
+        scale = self._scale_deviations()
+        values, vectors = np.linalg.eigh(covariance)
+        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+        inverse = np.where(scale > 0, 1.0 / np.where(scale > 0, scale, 1.0), 0.0)
+        return replace(self, weights=weights, centres=mean * inverse, roots=root * inverse[:, :, None])
+
+    def collapse_deviations(self) -> tuple[FloatArray, FloatArray]:
+        """Return mean and covariance over all components of psi with deviations in their own unit."""
+        scale = self._scale_deviations()
+        centres, roots = self.centres * scale, self.roots * scale[:, :, None]
+        return replace(self, centres=centres, roots=roots).collapse_straight()
+
+    def _scale_deviations(self) -> FloatArray:
+        scale = np.ones(self.centres.shape)
+        scale[:, len(self.attenuation) :] = self.taus[:, None]
+        return scale
 
     @property
     def tau_square(self) -> float:

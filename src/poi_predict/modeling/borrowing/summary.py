@@ -18,6 +18,7 @@ from poi_predict.modeling.borrowing.conflict import (
 from poi_predict.modeling.borrowing.joint import complete_arms, place_arms
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.posterior import make_tau_grid
+from poi_predict.privacy import find_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,6 +97,7 @@ def describe_conflict(fit: JointFit, evidence: Evidence, alone: Posterior) -> di
     if len(fit.centre_codes):
         joint = fit.posterior if fit.twin is None else fit.twin
         before, after = _first(alone.collapse_straight(), k), _first(joint.collapse_straight(), k)
+        after = after[0], _without_blur(fit, after[1], before[1])
         p = _judge_each(fit, alone)
         p_patients = _or_none(combine_conflicts(compute_overall_conflict(before, after), p))
     flagged = [name for name, flag in zip(fit.design.coefficients, flag_conflicts(p), strict=True) if flag]
@@ -111,7 +113,13 @@ def _judge_each(fit: JointFit, alone: Posterior) -> FloatArray:
         return compute_conflict(fit.prior_mean, fit.prior_sd, before, sd)
     after = (fit.mean, fit.covariance) if fit.twin is None else fit.twin.collapse()
     mean, covariance = _first(after, k)
-    return compute_conflict(before, sd, mean, np.sqrt(np.diag(covariance)))
+    variance = np.diag(_without_blur(fit, covariance, spread))
+    return compute_conflict(before, sd, mean, np.sqrt(np.maximum(variance, 0.0)))
+
+
+def _without_blur(fit: JointFit, covariance: FloatArray, before: FloatArray) -> FloatArray:
+    """Return the covariance that a blurred mean is held against: the noise widened it, and makes its moves larger."""
+    return covariance - 2.0 * find_noise(covariance, before, fit.blur) if fit.blur else covariance
 
 
 def _first(moments: tuple[FloatArray, FloatArray], k: int) -> tuple[FloatArray, FloatArray]:

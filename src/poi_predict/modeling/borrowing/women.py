@@ -10,7 +10,7 @@ import numpy as np
 
 from poi_predict.modeling.borrowing.points import compute_moments, draw_normal_points, place_points
 from poi_predict.modeling.gaps import condition_gaps, find_patterns
-from poi_predict.privacy import count_beside_mode, round_mean, round_sd
+from poi_predict.privacy import count_beside_mode, guard_moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def compute_women(
     column : mapping of str to int
     seed : int
     least : int
-        Means and SDs of the women are rounded for so many (`poi_predict.privacy`); 0 leaves them exact.
+        Means and SDs of the women are blurred for so many (`poi_predict.privacy`); 0 leaves them exact.
     """
     marginals = tuple(marginal for marginal in marginals if column.keys() >= set(marginal.columns))
     mean, covariance = (each.copy() for each in _find_field(marginals, tuple(correlations), tuple(column), seed))
@@ -118,9 +118,9 @@ def compute_women(
     covariance[~known, :] = covariance[:, ~known] = 0.0
     n, own_mean, own_sd = _weigh(values, weight)
     if least and len(values):
-        own_sd = round_sd(own_sd, n, least)
-        own_mean = round_mean(own_mean, own_sd, n, least)
-        n = np.round(n / least) * least
+        told = n > 0
+        own_mean, blurred, share = guard_moments(values, own_mean, np.diag(own_sd**2), np.diag(told), least)
+        own_sd, n = np.where(told, np.sqrt(np.diag(blurred)), 1.0), share * len(values)
     mean = np.where(known, mean, own_mean)
     sd = np.where(known, np.sqrt(np.diag(covariance)), own_sd)
     correlation = covariance / np.outer(np.maximum(sd, LEAST_SPREAD), np.maximum(sd, LEAST_SPREAD))
