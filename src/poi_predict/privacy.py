@@ -554,10 +554,10 @@ def blur_posterior(
     """
     root = _take_root(covariance)
     share, directions = np.linalg.eigh(root @ information @ root)
-    share = np.clip(share, 0.0, 1.0)
+    share = np.where(share > SMALLEST_SHARE, np.minimum(share, 1.0), 0.0)
     learnt = (directions * np.sqrt(share)) @ directions.T
     k = len(covariance)
-    noise = np.tril(rng.normal(0.0, 2.0 * math.sqrt(int((share > SMALLEST_SHARE).sum())) / n, (k, k)))
+    noise = np.tril(rng.normal(0.0, 2.0 * math.sqrt(np.count_nonzero(share)) / n, (k, k)))
     noise = learnt @ (noise + np.tril(noise, -1).T) @ learnt
     size, axes = np.linalg.eigh(noise)
     blurred = root @ ((axes * np.exp(size)) @ axes.T) @ root
