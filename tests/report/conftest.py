@@ -72,6 +72,7 @@ def make_points(n_women=24, n_variables=3):
                     "variable": f"v{i}",
                     "attribution": rng.normal(size=n_women),
                     "value_rank": np.where(rng.random(n_women) < 0.2, np.nan, rng.random(n_women)),
+                    "n": 7,
                     "patient_id": "PLANTED-0042",
                 }
             )

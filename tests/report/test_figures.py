@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from poi_predict.cohort import read_codebook
+from poi_predict.explain import Explanation
 from poi_predict.report.content import empty_frame
 from poi_predict.report.explanation_figures import (
     compute_icon_counts,
@@ -20,8 +22,11 @@ from poi_predict.report.explanation_figures import (
     plot_icon_array,
     plot_waterfall,
 )
-from poi_predict.report.figures import plot_attrition, plot_calibration, plot_performance
+from poi_predict.report.figures import count_predictions, plot_attrition, plot_calibration, plot_performance
+from poi_predict.report.instability_figures import plot_instability
 from poi_predict.report.style import svg_markup
+from poi_predict.report.training import _attribution_points
+from poi_predict.validation import compute_calibration_curve
 
 
 def texts(axes):
@@ -94,7 +99,7 @@ def test_attribution_shows_the_largest_first_and_at_most_fifteen(frames):
     assert "attribution (log-odds)" in figure.axes[0].get_xlabel()
 
 
-def test_attribution_draws_every_woman_once_when_there_are_few(frames):
+def test_attribution_draws_every_group_of_women_once(frames):
     figure = plot_attribution_summary(frames["attribution"](2), frames["points"](24, 2))
     assert sum(len(dots.get_offsets()) for dots in figure.axes[0].collections) == 48
 
@@ -154,3 +159,34 @@ def test_matplotlib_is_loaded_only_when_a_figure_is_drawn():
         "import sys, poi_predict.report.page;assert not any(name.split('.')[0] == 'matplotlib' for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_figure_of_a_cohort_draws_a_single_woman():
+    """Every mark is the mean of five women or more, and no curve ends at a woman's own prediction."""
+    rng = np.random.default_rng(4)
+    p = np.sort(rng.random(43))
+    women = pd.DataFrame({"p_response": p, "ci_low": p / 2, "ci_high": (1 + p) / 2, "mean_absolute_error": p / 10})
+    panel = plot_instability(women).axes[1]
+    drawn = panel.lines[0].get_xdata()
+    assert len(drawn) == 8
+    np.testing.assert_allclose(drawn, [part.mean() for part in np.array_split(p, 8)])
+    counts = count_predictions((rng.random(43) < p).astype(int), p, np.ones(43))
+    shown = counts[["responders", "non_responders"]].to_numpy()
+    assert ((shown % 5 == 0) | (shown == 2)).all()
+    curve = compute_calibration_curve((rng.random(43) < p).astype(int), p).frame
+    assert curve["predicted"].min() > p[1]
+    assert curve["predicted"].max() < p[-2]
+
+
+def test_attributions_are_shown_of_groups_of_women_alone():
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"age": rng.normal(33, 4, 43), "route": ["iv"] * 25 + ["ovary"] * 15 + ["tube"] * 3})
+    data.loc[:6, "age"] = np.nan
+    values = rng.normal(size=(43, 2))
+    explanation = Explanation(("age", "route"), values, 0.0, values.sum(axis=1))
+    points = _attribution_points(explanation, data, read_codebook())
+    assert (points["n"] >= 5).all()
+    age = points[points["variable"] == "age"]
+    assert age["n"].sum() == 43
+    assert np.isnan(age["value_rank"]).sum() == 1  # seven whose age is not known
+    assert points.loc[points["variable"] == "route", "n"].tolist() == [25, 15]  # three make no group

@@ -83,7 +83,7 @@ def many(report, frames):
         performance=frames["performance"](names),
         primary=names[3],
         attribution=frames["attribution"](40),
-        attribution_points=frames["points"](1000, 40),
+        attribution_points=frames["points"](12, 40),
         title="A title that goes on " * 12,
     )
 

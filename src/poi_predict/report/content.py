@@ -60,7 +60,7 @@ FRAME_COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "calibration_groups": ("candidate", "predicted", "observed", "low", "high", "n"),
         "predictions": ("candidate", "left", "right", "responders", "non_responders"),
         "attribution": ("variable", "label", "mean_abs_log_odds", "share"),
-        "attribution_points": ("variable", "attribution", "value_rank"),
+        "attribution_points": ("variable", "attribution", "value_rank", "n"),
         "factors": ("variable", "label", "value", "log_odds", "probability_share"),
     }
 )
@@ -205,8 +205,8 @@ class ReportContent:
     attribution
         Mean absolute attribution per clinical variable, in log-odds, and its share of the total (0 to 1).
     attribution_points
-        One anonymous point per woman and variable; `value_rank` 0 (lowest value) to 1 (highest), missing
-        where her value is missing or the variable has no order.
+        One point a variable and group of women with like values, never of fewer than five: mean attribution, mean
+        `value_rank` from 0 (lowest value) to 1 (highest; missing where the variable has no order), and `n`.
     warnings, limits
         Sentences. `limits` is "what the figures do not show".
     provenance

@@ -32,25 +32,24 @@ __all__ = ["compute_icon_counts", "plot_attribution_summary", "plot_icon_array",
 
 _MAX_FACTORS = 8
 _MAX_VARIABLES = 15
-_MAX_POINTS = 260
 _WIDTH = 8.6
 
 
 def plot_attribution_summary(attribution: pd.DataFrame, points: pd.DataFrame) -> Figure:
-    """Draw how much each clinical variable moves the predictions: a dot per woman, its mean as a bar.
+    """Draw how much each clinical variable moves the predictions: a dot per group of women, the mean as a bar.
 
     Parameters
     ----------
     attribution
         Tidy: variable, label, mean_abs_log_odds, share.
     points
-        Tidy, anonymous: variable, attribution (log-odds), value_rank (0 lowest to 1 highest, or
-        missing).
+        Tidy: variable, attribution (log-odds), value_rank (0 lowest to 1 highest, or missing), n: means of groups of
+        women whose values are alike, five at least.
 
     Returns
     -------
     Figure
-        The 15 largest variables; dots are at most 260 per variable, evenly taken from the sorted ones.
+        The 15 largest variables; a dot is as large as its group.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
@@ -61,7 +60,7 @@ def plot_attribution_summary(attribution: pd.DataFrame, points: pd.DataFrame) ->
         swarm.axvline(0, color=GREY, linewidth=0.8)
         for place, name in enumerate(shown["variable"]):
             swarm.axhline(place, color=PALE, linewidth=0.5, zorder=0)
-            _draw_swarm(swarm, place, points.loc[points["variable"] == name])
+            _draw_swarm(swarm, place, points.loc[points["variable"] == name], max(points["n"].max(), 1))
         swarm.set_yticks(range(len(shown)), [shorten_label(label, 36) for label in shown["label"]])
         swarm.set_ylim(len(shown) - 0.4, -0.6)
         swarm.set_xlabel("← lowers her chance · attribution (log-odds) · raises it →")
@@ -71,33 +70,13 @@ def plot_attribution_summary(attribution: pd.DataFrame, points: pd.DataFrame) ->
     return figure
 
 
-def _draw_swarm(axes: Axes, place: int, points: pd.DataFrame) -> None:
-    ordered = points.dropna(subset=["attribution"]).sort_values("attribution", kind="stable")
-    if len(ordered) > _MAX_POINTS:
-        ordered = ordered.iloc[np.linspace(0, len(ordered) - 1, _MAX_POINTS).round().astype(int)]
-    x = ordered["attribution"].to_numpy(dtype=float)
-    rank = pd.to_numeric(ordered["value_rank"], errors="coerce").to_numpy(dtype=float)
-    y = place + _swarm_offsets(x)
-    known = ~np.isnan(rank)
-    axes.scatter(x[~known], y[~known], s=9, facecolor="white", edgecolor=GREY, linewidth=0.6, zorder=2)
-    for low in np.arange(0, 1, 0.2):
-        part = known & (rank >= low) & ((rank < low + 0.2) | (low > 0.7))
-        axes.scatter(x[part], y[part], s=10, color=_rank_colour(low + 0.1), linewidth=0, zorder=3)
-
-
-def _swarm_offsets(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Spread dots of nearly equal value symmetrically about their line, without chance."""
-    if not len(x):
-        return x
-    spread = float(x.max() - x.min()) or 1.0
-    bins = pd.Series(np.floor((x - x.min()) / spread * 60))
-    # The golden ratio scatters neighbours, so that a sorted bin does not draw a chevron.
-    scattered = (bins.groupby(bins).cumcount() * 0.6180339887) % 1
-    within = (scattered.groupby(bins).rank(method="first") - 1).to_numpy().astype(int)
-    size = bins.groupby(bins).transform("size").to_numpy()
-    side = np.where(within % 2 == 0, 1, -1) * ((within + 1) // 2)
-    step = np.minimum(0.075, 0.72 / np.maximum(size, 1))
-    return np.asarray(side * step, dtype=float)
+def _draw_swarm(axes: Axes, place: int, points: pd.DataFrame, largest: float) -> None:
+    shown = points.dropna(subset=["attribution"])
+    rank = pd.to_numeric(shown["value_rank"], errors="coerce").to_numpy(dtype=float)
+    x, size = shown["attribution"].to_numpy(dtype=float), 12 + 70 * shown["n"].to_numpy(dtype=float) / largest
+    edge = [GREY if np.isnan(each) else "white" for each in rank]
+    face = ["white" if np.isnan(each) else _rank_colour(each) for each in rank]
+    axes.scatter(x, np.full(len(x), place), s=size, color=face, edgecolor=edge, linewidth=0.7, alpha=0.9, zorder=3)
 
 
 def _rank_colour(rank: float) -> str:
@@ -123,7 +102,7 @@ def _draw_rank_key(axes: Axes) -> None:
 
     low, middle, high = (_rank_colour(rank) for rank in (0.1, 0.5, 0.9))
     handles = [
-        dot(low, low, "her value is low"),
+        dot(low, low, "low values"),
         dot(middle, middle, "middle"),
         dot(high, high, "high"),
         dot("white", GREY, "missing or without order"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from poi_predict.report.content import FRAME_COLUMNS, Section, SectionFigure, SectionTable
 from poi_predict.report.evidence_figures import plot_decision_curve
-from poi_predict.report.figures import plot_calibration, plot_performance
+from poi_predict.report.figures import count_predictions, plot_calibration, plot_performance
 from poi_predict.report.formatting import format_estimate, format_number, format_percent
 from poi_predict.report.glossary import describe_level, describe_metric
 from poi_predict.report.performance_sections import describe_gain
@@ -122,7 +122,13 @@ def _calibration(women: ExternalWomen, found: ExternalAssessment) -> Section:
         return Section(title, (f"A calibration curve is not estimable: {curve.reason}.",))
     frame = curve.frame.rename(columns={"predicted": "p", "ci_low": "low", "ci_high": "high"}).assign(candidate=MODEL)
     groups = _groups(women)
-    figure = plot_calibration(frame, groups, _histogram(women), primary=MODEL, label="the model as it is")
+    figure = plot_calibration(
+        frame,
+        groups,
+        count_predictions(women.y_true, women.p_response, women.weight).assign(candidate=MODEL),
+        primary=MODEL,
+        label="the model as it is",
+    )
     said = "; ".join(
         f"predicted {format_percent(row['predicted'])}, observed {format_percent(row['observed'])}"
         for row in groups.to_dict("records")
@@ -146,16 +152,6 @@ def _groups(women: ExternalWomen) -> pd.DataFrame:
         predicted = float(np.average(p[members], weights=weight))
         rows.append((MODEL, predicted, observed, interval.ci_low, interval.ci_high, len(members)))
     return pd.DataFrame(rows, columns=list(FRAME_COLUMNS["calibration_groups"]))
-
-
-def _histogram(women: ExternalWomen) -> pd.DataFrame:
-    edges = np.linspace(0, 1, 41)
-    counts = {
-        group: np.histogram(women.p_response[chosen], edges, weights=women.weight[chosen])[0]
-        for group, chosen in (("responders", women.y_true == 1), ("non_responders", women.y_true == 0))
-    }
-    frame = pd.DataFrame({"candidate": MODEL, "left": edges[:-1], "right": edges[1:], **counts})
-    return frame[(frame["responders"] > 0) | (frame["non_responders"] > 0)].reset_index(drop=True)
 
 
 def _decisions(found: ExternalAssessment) -> Section:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poi_predict.privacy import hide_count
 from poi_predict.report.formatting import is_missing
 from poi_predict.report.glossary import METRICS, MetricWords, describe_metric
 from poi_predict.report.style import (
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
-__all__ = ["plot_attrition", "plot_calibration", "plot_performance"]
+__all__ = ["count_predictions", "plot_attrition", "plot_calibration", "plot_performance"]
 
 HEADLINE_METRICS = ("c_statistic", "brier", "calibration_in_the_large", "calibration_slope")
 _WIDTH = 8.6
@@ -153,6 +155,33 @@ def _say_not_estimable(axes: Axes, place: int, x: float) -> None:
         bbox=patch,
         fontsize=8,
     )
+
+
+def count_predictions(y_true: NDArray[Any], p_response: NDArray[Any], weight: NDArray[Any]) -> pd.DataFrame:
+    """Count responders and non-responders by prediction in tenths, to multiples of five women.
+
+    Parameters
+    ----------
+    y_true, p_response, weight : ndarray of shape (n_women,)
+
+    Returns
+    -------
+    DataFrame
+        left, right, responders, non_responders; tenths with a woman. One to four women count as two.
+
+    Examples
+    --------
+    >>> count_predictions(np.array([1, 1, 0]), np.array([0.31, 0.35, 0.02]), np.ones(3))[["left", "responders"]].values
+    array([[0. , 0. ],
+           [0.3, 2. ]])
+    """
+    edges = np.round(np.linspace(0, 1, 11), 1)
+    counts = {
+        group: [hide_count(n) for n in np.histogram(p_response[chosen], edges, weights=weight[chosen])[0]]
+        for group, chosen in (("responders", y_true == 1), ("non_responders", y_true == 0))
+    }
+    frame = pd.DataFrame({"left": edges[:-1], "right": edges[1:], **counts})
+    return frame[(frame["responders"] > 0) | (frame["non_responders"] > 0)].reset_index(drop=True)
 
 
 def plot_calibration(

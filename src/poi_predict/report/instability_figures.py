@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poi_predict.privacy import LEAST
 from poi_predict.report.style import BLUE, GREY, INK, MUTED, RUST, clean_axes, house_style
 from poi_predict.validation import compute_calibration_curve
 
@@ -20,7 +21,7 @@ __all__ = ["compute_calibration_instability", "plot_instability"]
 _WIDTH = 8.6
 MAX_CURVES = 60
 N_POINTS = 41
-N_DOTS = 400
+N_GROUPS = 20
 
 
 def compute_calibration_instability(
@@ -73,20 +74,23 @@ def plot_instability(women: pd.DataFrame, curves: pd.DataFrame | None = None) ->
     Returns
     -------
     Figure
-        Left: each woman's 2.5–97.5 % over refits against her prediction. Middle: her mean absolute
-        prediction error. Right: calibration of every refit in grey, of the original in blue.
+        Left: the 2.5–97.5 % over refits against the prediction. Middle: the mean absolute prediction error. Both are
+        means of groups of five women or more with like predictions. Right: calibration of every refit in grey, of the
+        original in blue.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    known = women.dropna(subset=["ci_low", "ci_high", "mean_absolute_error"]).sort_values("p_response")
+    known = women.dropna(subset=["ci_low", "ci_high", "mean_absolute_error"])
+    mean = float(known["mean_absolute_error"].mean()) if len(known) else 0.0
+    groups = _group_women(known)
     has_curves = curves is not None and len(curves) > 0
     with house_style():
         figure = Figure(figsize=(_WIDTH, 3.25), layout="constrained")
         figure.set_layout_engine("constrained", wspace=0.07)
         panels = figure.subplots(1, 3 if has_curves else 2)
-        top = _find_top([known["p_response"], known["ci_high"]])
-        _draw_intervals(panels[0], known, top)
-        _draw_errors(panels[1], known, top)
+        top = _find_top([groups["p_response"], groups["ci_high"]])
+        _draw_intervals(panels[0], groups, top)
+        _draw_errors(panels[1], groups, mean, top)
         if has_curves and curves is not None:
             _draw_curves(panels[2], curves)
     return figure
@@ -105,31 +109,26 @@ def _percent_axis(axes: Axes, which: str) -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
 
 
-def _draw_intervals(axes: Axes, women: pd.DataFrame, top: float) -> None:
-    axes.vlines(women["p_response"], women["ci_low"], women["ci_high"], color=BLUE, alpha=0.22, linewidth=1, zorder=2)
-    for name in ("ci_low", "ci_high"):
-        x, smooth = _smooth(women["p_response"].to_numpy(float), women[name].to_numpy(float))
-        axes.plot(x, smooth, color=BLUE, linewidth=1.5, linestyle=(0, (4, 2)), zorder=3)
+def _draw_intervals(axes: Axes, groups: pd.DataFrame, top: float) -> None:
+    axes.fill_between(groups["p_response"], groups["ci_low"], groups["ci_high"], color=BLUE, alpha=0.15, linewidth=0)
+    axes.vlines(groups["p_response"], groups["ci_low"], groups["ci_high"], color=BLUE, alpha=0.6, linewidth=2, zorder=3)
     axes.plot([0, top], [0, top], color=INK, linewidth=1, zorder=4)
-    axes.set(xlim=(0, top), ylim=(0, top), xlabel="Her prediction", ylabel="By refitted models, 2.5–97.5 %")
+    axes.set(xlim=(0, top), ylim=(0, top), xlabel="Prediction", ylabel="By refitted models, 2.5–97.5 %")
     axes.set_title("Predictions", fontweight="bold", pad=7)
     _finish(axes)
     _percent_axis(axes, "y")
 
 
-def _draw_errors(axes: Axes, women: pd.DataFrame, top: float) -> None:
-    shown = women.iloc[np.linspace(0, len(women) - 1, min(N_DOTS, len(women))).round().astype(int)]
-    axes.plot(shown["p_response"], shown["mean_absolute_error"], ".", color=RUST, alpha=0.5, markersize=4.5, mew=0)
-    if len(women):
-        mean = float(women["mean_absolute_error"].mean())
-        axes.axhline(mean, color=RUST, linewidth=1.3)
-        largest = float(women["mean_absolute_error"].max())
-        axes.set_ylim(0, 1.3 * max(largest, 0.01))
-        text = f"— mean {100 * mean:.1f} points"
+def _draw_errors(axes: Axes, groups: pd.DataFrame, mean: float, top: float) -> None:
+    axes.plot(groups["p_response"], groups["mean_absolute_error"], "o-", color=RUST, markersize=4.5, linewidth=0.8)
+    if len(groups):
+        axes.axhline(mean, color=RUST, linewidth=1.3, linestyle=(0, (3, 3)))
+        axes.set_ylim(0, 1.3 * max(float(groups["mean_absolute_error"].max()), 0.01))
+        text = f"-- mean {100 * mean:.1f} points"
         axes.text(
             1, 0.99, text, transform=axes.transAxes, ha="right", va="top", fontsize=8.5, color=RUST, fontweight="bold"
         )
-    axes.set(xlim=(0, top), xlabel="Her prediction", ylabel="Mean absolute difference")
+    axes.set(xlim=(0, top), xlabel="Prediction", ylabel="Mean absolute difference")
     axes.set_title("Prediction error (MAPE)", fontweight="bold", pad=7)
     _finish(axes)
     _percent_axis(axes, "y")
@@ -157,11 +156,11 @@ def _finish(axes: Axes) -> None:
     clean_axes(axes, keep=("left", "bottom"))
 
 
-def _smooth(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a running median of sorted points: enough for the eye, nothing to tune."""
-    if len(x) < 12:
-        return x, y
-    width = max(5, len(x) // 8)
-    starts = np.arange(0, len(x) - width + 1, max(1, width // 4))
-    middle = np.array([np.median(x[s : s + width]) for s in starts])
-    return middle, np.array([np.median(y[s : s + width]) for s in starts])
+def _group_women(women: pd.DataFrame) -> pd.DataFrame:
+    """Return means of groups of women with like predictions, ordered by them; no group is of fewer than five."""
+    ordered = women.sort_values("p_response").reset_index(drop=True)
+    n_groups = min(N_GROUPS, len(ordered) // LEAST)
+    if not n_groups:
+        return ordered.head(0)
+    group = np.repeat(np.arange(n_groups), [len(part) for part in np.array_split(ordered.index, n_groups)])
+    return ordered.groupby(group).mean(numeric_only=True)

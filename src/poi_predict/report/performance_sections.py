@@ -189,9 +189,9 @@ def build_instability_section(
         plot_instability(compute_instability(p_response, p_refits).frame, curves),
         "Instability of predictions, of their error, and of calibration.",
         f"Instability plots. Mean absolute prediction error {_points(mean)}, largest {_points(largest)}.",
-        "Left: a blue line per woman, from the 2.5th to the 97.5th percentile of the refits; dashed, their running "
-        "median; the further from the diagonal, the less her chance is known. Middle: her mean difference. Right: the "
-        "calibration of each refit on these women in grey, of the model itself in blue.",
+        "Left: from the 2.5th to the 97.5th percentile of the refits; the further from the diagonal, the less a chance "
+        "is known. Middle: the mean difference. Both are means of groups of five women or more with like predictions. "
+        "Right: the calibration of each refit on these women in grey, of the model itself in blue.",
     )
     return Section(title, (text, STABLE), (), (figure,), after="performance")
 

@@ -14,6 +14,7 @@ from poi_predict.privacy import LEAST
 from poi_predict.report.borrowed_sections import build_borrowed_sections, computation_banner, conflict_banner
 from poi_predict.report.content import ReportContent, Section, SectionTable, empty_frame
 from poi_predict.report.evidence_sections import build_evidence_sections, describe_skill, ladder_banner
+from poi_predict.report.figures import count_predictions
 from poi_predict.report.glossary import describe_metric
 from poi_predict.report.regimen_sections import build_regimen_sections
 from poi_predict.report.tables import format_estimate, format_number
@@ -32,6 +33,7 @@ __all__ = ["StudyText", "build_report_content", "describe_verdict"]
 
 CENTRE = "centre"
 N_GROUPS = 5
+ATTRIBUTION_GROUPS = 5
 SUBGROUP_METRICS = ("c_statistic", "calibration_in_the_large", "o_e_ratio")
 SYNTHETIC_BANNER = "SYNTHETIC: every woman in this report is made up. Nothing here says anything about patients."
 ALONE = "Whether the therapy works: there is no comparison here with women who were not treated."
@@ -267,14 +269,7 @@ def _prediction_counts(development: Development) -> pd.DataFrame:
     p = _out_of_fold(development, name)
     if p is None:
         return empty_frame("predictions")
-    edges = np.linspace(0, 1, 41)
-    mean = p.mean(axis=1)
-    counts = {
-        group: np.histogram(mean[chosen], edges, weights=data.weight[chosen])[0]
-        for group, chosen in (("responders", data.y_true == 1), ("non_responders", data.y_true == 0))
-    }
-    frame = pd.DataFrame({"candidate": name, "left": edges[:-1], "right": edges[1:], **counts})
-    return frame[(frame["responders"] > 0) | (frame["non_responders"] > 0)].reset_index(drop=True)
+    return count_predictions(data.y_true, p.mean(axis=1), data.weight).assign(candidate=name)
 
 
 def _attribution(explanation: Explanation, codebook: Codebook) -> pd.DataFrame:
@@ -284,19 +279,18 @@ def _attribution(explanation: Explanation, codebook: Codebook) -> pd.DataFrame:
 
 
 def _attribution_points(explanation: Explanation, data: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
-    """One anonymous point a woman and variable: her attribution and the rank of her value, never the value."""
-    frames = []
+    """Mean attribution of groups of women with like values, and the mean rank of these; none of fewer than five."""
+    rows = []
     for j, name in enumerate(explanation.variables):
-        ordered = codebook[name].is_numeric or codebook[name].kind == "binary"
-        rank = data[name].rank(pct=True).to_numpy(dtype=float) if ordered else np.full(len(data), np.nan)
-        order = np.argsort(explanation.attributions[:, j], kind="stable")
-        frames.append(
-            pd.DataFrame(
-                {
-                    "variable": name,
-                    "attribution": explanation.attributions[order, j],
-                    "value_rank": rank[order],
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+        values, numeric = data[name], codebook[name].is_numeric or codebook[name].kind == "binary"
+        rank = values.rank(pct=True).astype(float) if numeric else pd.Series(np.nan, index=values.index)
+        group = np.ceil(ATTRIBUTION_GROUPS * rank) if numeric else values
+        group = group.astype(object).where(values.notna(), "not known").to_numpy()
+        few = [level for level, n in zip(*np.unique(group.astype(str), return_counts=True), strict=True) if n < LEAST]
+        group = np.where(np.isin(group.astype(str), few), "others", group.astype(str))
+        for level in np.unique(group):
+            chosen = group == level
+            if chosen.sum() >= LEAST:
+                mean, place = float(explanation.attributions[chosen, j].mean()), rank.to_numpy()[chosen].mean()
+                rows.append((name, round(mean, 2), place, int(chosen.sum())))
+    return pd.DataFrame(rows, columns=["variable", "attribution", "value_rank", "n"])

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from poi_predict.privacy import compute_inner_range
+
 from .arrays import FloatArray, PredictedOutcomes, check_predicted_outcomes, compute_log_odds
 from .estimate import Estimate
 from .intervals import compute_t_quantile
@@ -48,7 +50,7 @@ class CalibrationCurve:
     form : {"spline", "line"} or None
         Shape that was fitted; None when there is no curve.
     frame : DataFrame
-        ``predicted``, ``observed``, ``ci_low``, ``ci_high``, over the range of the predictions; empty when
+        ``predicted``, ``observed``, ``ci_low``, ``ci_high``, over the inner range of the predictions; empty when
         there is no curve, and without finite band (NaN) when `reason` says why.
     reason : str or None
         Why there is no curve, or no band.
@@ -107,7 +109,8 @@ def compute_calibration_curve(
     weight, patient : arrays of shape (n,), optional
         Sampling weights; patient of each row, for the band.
     n_points : int
-        Points of the grid, evenly spread between the smallest and largest prediction.
+        Points of the grid, evenly spread between the mean of the lowest and that of the highest twentieth of the
+        predictions, of five women at least: the curve ends at no woman's own.
 
     Returns
     -------
@@ -136,7 +139,8 @@ def compute_calibration_curve(
     fits = fit_logistic_designs(design, sample.y, sample.weight[np.newaxis])
     if not fits.is_estimable[0]:
         return CalibrationCurve(None, empty, "the calibration model did not converge", level)
-    grid = np.linspace(sample.p.min(), sample.p.max(), n_points)
+    each = np.asarray(p_response, dtype=np.float64).reshape(len(np.asarray(y_true)), -1).mean(axis=1)
+    grid = np.linspace(*compute_inner_range(each), n_points)
     at_grid = basis.evaluate(compute_log_odds(grid))
     eta = at_grid @ fits.coefficients[0]
     half, reason = _compute_band(design, sample, fits.coefficients, at_grid, level)
