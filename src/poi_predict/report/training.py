@@ -284,10 +284,10 @@ def _attribution_points(explanation: Explanation, data: pd.DataFrame, codebook: 
     for j, name in enumerate(explanation.variables):
         values, numeric = data[name], codebook[name].is_numeric or codebook[name].kind == "binary"
         rank = values.rank(pct=True).astype(float) if numeric else pd.Series(np.nan, index=values.index)
-        group = np.ceil(ATTRIBUTION_GROUPS * rank) if numeric else values
-        group = group.astype(object).where(values.notna(), "not known").to_numpy()
-        few = [level for level, n in zip(*np.unique(group.astype(str), return_counts=True), strict=True) if n < LEAST]
-        group = np.where(np.isin(group.astype(str), few), "others", group.astype(str))
+        like = (ATTRIBUTION_GROUPS * rank).apply(np.ceil) if numeric else values
+        group = like.astype(object).where(values.notna(), "not known").to_numpy().astype(str)
+        few = [level for level, n in zip(*np.unique(group, return_counts=True), strict=True) if n < LEAST]
+        group = np.where(np.isin(group, few), "others", group)
         for level in np.unique(group):
             chosen = group == level
             if chosen.sum() >= LEAST:
