@@ -46,7 +46,7 @@ LONGEST_SHOWN = 60
 STALE_SECONDS = 24 * 60 * 60
 
 
-ONE_ROW_A_PATIENT = "one row a patient: keep it where patients' data belong"
+ONE_ROW_A_PATIENT = "one row a patient, to be kept where patients' data belong"
 """What every output says of itself that holds rows of patients, or the values of one."""
 
 OWNER_ALONE, OWNERS_FOLDER = 0o600, 0o700

@@ -203,7 +203,9 @@ def develop(
         cohort_of = TreatedCohort(
             data.X, data.y_true, data.weight, data.patient, analysis.centre, study.endpoint.favourable
         )
-        cross_fit = CrossFitSettings(min(5, study.validation.folds), min(5, study.validation.repeats))
+        cross_fit = CrossFitSettings(
+            min(5, study.validation.folds), min(5, study.validation.repeats), minimum_events=study.privacy.least
+        )
         details["regimens"] = describe_regimens(
             development.primary, cohort_of, study.codebook, comparable, cross_fit=cross_fit, seed=plan.seed
         )

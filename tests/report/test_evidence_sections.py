@@ -57,8 +57,8 @@ def texts(figure):
     [
         ("shown", 0.005, "Skill shown: Ridge predicts better"),
         ("weak", 0.03, "Weak evidence of skill: Ridge"),
-        ("none", 0.4, "No skill shown: these 180 women with"),
-        ("none", 0.02, "No skill shown: Ridge predicts no better"),
+        ("none", 0.4, "No skill shown: with these 180 women"),
+        ("none", 0.02, "No skill shown: with these 180 women (58 events) Ridge predicts no better"),
         ("none", None, "No skill shown: there is no model to test."),
     ],
 )

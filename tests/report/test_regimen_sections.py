@@ -169,7 +169,7 @@ def test_contrasts_stand_beside_the_plain_ones_with_their_e_values():
         "E-value": "2.37 (1.43)",
         "Distinguishable": "yes",
     }
-    assert "One contrast leaves out none, all taken together: bone marrow against adipose" in words(section)
+    assert "One contrast leaves out 0, all taken together: bone marrow against adipose" in words(section)
     assert "10.7326/M16-2607" in section.tables[0].note
     assert "Left out: placenta." in section.paragraphs
 

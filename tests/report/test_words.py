@@ -36,6 +36,13 @@ FORBIDDEN = (
     "Strongest variables to name a woman",
     "treated in vain",
     "of 10 women",
+    "of ten women are",
+    "of the women who had {self.options[code]} are",
+    "numbered as the lines",
+    "leaves out none",
+    "by other roads",
+    "stands on the rung",
+    "cannot tell the predictions",
 )
 
 

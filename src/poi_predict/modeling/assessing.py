@@ -184,7 +184,7 @@ def _warnings(development: Development) -> tuple[str, ...]:
         )
     ladder = development.plan.ladder
     if ladder.overridden:
-        found.append(f"LADDER OVERRIDDEN: the cohort supports the rung {ladder.rung}. {ladder.reason}")
+        found.append(f"LADDER OVERRIDDEN: the cohort supports the model tier {ladder.rung}. {ladder.reason}")
     above = [name for name in development.plan.candidates if not ladder.supports(name)]
     if above:
         found.append(f"For comparison only, since the cohort does not support them: {', '.join(above)}.")

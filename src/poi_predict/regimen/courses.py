@@ -131,12 +131,11 @@ class Courses:
         return int(np.unique(self.patient[chosen]).size)
 
     def find_scarcity(self, codes: Sequence[int], minimum: int) -> str | None:
-        """Return which of some options had fewer women with, or without, the event than an interval needs."""
+        """Return which of some options had fewer women with, or without, the event than a figure needs."""
         for code, outcome in itertools.product(codes, (1.0, 0.0)):
-            n = self.count_women(code, outcome)
-            if n < minimum:
-                word = "with" if outcome else "without"
-                return f"only {n} of the women who had {self.options[code]} are {word} the event"
+            if self.count_women(code, outcome) < minimum:
+                of = f"{self.count_women(code)} women given {self.options[code]}"
+                return f"fewer than {minimum} of the {of} {'had' if outcome else 'were without'} the event"
         return None
 
     def share_centre(self, first: int, second: int) -> bool:

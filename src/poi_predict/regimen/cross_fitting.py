@@ -62,7 +62,7 @@ class CrossFitSettings:
     minimum_women : int
         Women an option must have had (at least twice `folds`) to be compared.
     minimum_events : int
-        Women with, and women without the event, that an option must have had for an interval.
+        Women with, and women without the event, that an option must have had for any figure of it.
     level : float
         Coverage of the intervals.
     draws : int
@@ -79,7 +79,7 @@ class CrossFitSettings:
     repeats: int = 5
     truncate_at: float = 0.02
     minimum_women: int = 10
-    minimum_events: int = 3
+    minimum_events: int = 5
     level: float = 0.95
     draws: int = 2000
 

@@ -232,13 +232,13 @@ def _contrast(found: _Found, pairs: list[tuple[int, int]], random_state: int) ->
 def _compute_ratio(found: _Found, pair: tuple[int, int], reason: str | None) -> tuple[Estimate, EValue | None]:
     """Risk ratio by the delta method on the log scale, and its E-value."""
     level, risks = found.rule.level, found.value[:, list(pair)]
+    if reason is not None:
+        return Estimate.not_estimable(RATIO_METHOD, reason, level), None
     if (risks < LEAST_RISK).any():
         return Estimate.not_estimable(RATIO_METHOD, f"a probability is below {LEAST_RISK}", level), None
     relative, logs = found.influence[..., list(pair)] / risks[:, np.newaxis, :], np.log(risks)
     combined = combine_repeats(logs[:, :1] - logs[:, 1:], relative[..., :1] - relative[..., 1:], found.courses)
     ratio = float(np.exp(combined.value[0]))
-    if reason is not None:
-        return Estimate(ratio, None, None, RATIO_METHOD, reason, level), compute_evalue(ratio)
     spread = float(np.exp(found.quantile * combined.standard_error[0]))
     estimate = Estimate(ratio, ratio / spread, ratio * spread, RATIO_METHOD, level=level)
     return estimate, compute_evalue(ratio, estimate.ci_low, estimate.ci_high)

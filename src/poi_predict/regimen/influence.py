@@ -58,12 +58,12 @@ class Combined:
         bounds : tuple of (float, float)
             What the quantity cannot cross.
         reason : str, optional
-            Why there is no interval.
+            Why it must not be given: of a few women with the event, the share would tell their number.
         """
         method, level = described
-        value = float(np.clip(self.value[index], *bounds))
         if reason is not None:
-            return Estimate(value, None, None, method, reason, level)
+            return Estimate.not_estimable(method, reason, level)
+        value = float(np.clip(self.value[index], *bounds))
         half = quantile * float(self.standard_error[index])
         return Estimate(value, max(value - half, bounds[0]), min(value + half, bounds[1]), method, level=level)
 

@@ -285,12 +285,13 @@ def _conclude(ways: _Ways, notes: tuple[str, ...], random_state: int) -> PolicyV
 
 def _find_smallest(gains: list[Gain], level: float) -> Estimate:
     """Gain over the best single option: the smallest of all, between the smallest limits of a simultaneous band."""
-    estimate = min(item.gain.estimate for item in gains if item.gain.estimate is not None)
     reason = next((item.gain.reason for item in gains if item.gain.reason), None)
     if reason is not None:
-        return Estimate(estimate, None, None, SMALLEST, reason, level)
-    lows, highs = zip(*((item.gain.ci_low, item.gain.ci_high) for item in gains), strict=True)
-    return Estimate(estimate, min(lows), min(highs), SMALLEST, level=level)
+        return Estimate.not_estimable(SMALLEST, reason, level)
+    estimates, lows, highs = zip(
+        *((item.gain.estimate, item.gain.ci_low, item.gain.ci_high) for item in gains), strict=True
+    )
+    return Estimate(min(estimates), min(lows), min(highs), SMALLEST, level=level)
 
 
 def _note(ways: _Ways, chances: Propensity, dropped: tuple[str, ...]) -> Iterator[str]:

@@ -129,7 +129,7 @@ class RegimenSettings:
             f"support in at least {self.threshold:.0%} of the draws, is at least "
             f"{self.smallest_difference * 100:.0f} points better on average than the next, and at least "
             f"{self.least_women} women (or women of published arms) had it. It is called better (or worse) than the "
-            "reference, or than one other option, only if the interval of their difference leaves out none, the "
+            "reference, or than one other option, only if the interval of their difference leaves out 0, the "
             "intervals of all such contrasts (with the reference; of all pairs) holding together with a probability of "
             f"{self.threshold:.0%}, with the same smallest difference and support on both sides. Otherwise: not "
             "distinguishable."

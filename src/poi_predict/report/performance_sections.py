@@ -40,7 +40,7 @@ def build_calibration_error_section(errors: Plain) -> Section:
     words = {
         "ici": "Mean distance (ICI)",
         "e50": "Median distance (E50)",
-        "e90": "Nine of ten women are closer than (E90)",
+        "e90": "90 of 100 women are closer than (E90)",
         "emax": "Largest distance (Emax)",
     }
     rows = [
@@ -66,24 +66,24 @@ def _times_100(value: float | None) -> float | None:
 
 
 def build_resampled_brier_section(brier: Plain, others: Mapping[str, Plain] | None = None) -> Section:
-    """Return the .632+ Brier score beside the same score by other roads.
+    """Return the .632+ Brier score beside the same score by other methods.
 
     Parameters
     ----------
     brier : mapping
         The .632+ estimate.
     others : mapping, optional
-        Name of a road (``"Apparent"``, ``"Cross-validation"``) → estimate.
+        Name of a method (``"Apparent"``, ``"Cross-validation"``) → estimate.
     """
-    roads = {**(others or {}), ".632+ bootstrap": brier}
+    methods = {**(others or {}), ".632+ bootstrap": brier}
     rows = [
         {
-            "Road": road,
+            "Method": method,
             "Brier score, 95 % interval": format_estimate(
                 found.get("estimate"), found.get("ci_low"), found.get("ci_high"), digits=3, reason=found.get("reason")
             ),
         }
-        for road, found in roads.items()
+        for method, found in methods.items()
     ]
     text = (
         "The .632+ bootstrap mixes the flattering figure on the model's own women with the harsh one on the women left "
@@ -197,9 +197,8 @@ def build_instability_section(
 
 
 STABLE = (
-    "After Riley and Collins (2023, doi:10.1002/bimj.202200302). These spreads are the intervals that scoring gives, "
-    "except for the evidence model: its intervals come from its posterior and are wider, since they also hold what no "
-    "cohort of this size can show."
+    "After Riley and Collins (2023, doi:10.1002/bimj.202200302). These spreads say how much the model depends "
+    "on the women it learnt from; the intervals that scoring gives come from the model's posterior instead."
 )
 
 

@@ -36,8 +36,8 @@ INTRO = (
 )
 E_VALUE = (
     "E-value: how much likelier an unrecorded reason would have to make both the regimen and the outcome to explain "
-    "the contrast away (VanderWeele and Ding 2017, doi:10.7326/M16-2607); in brackets for the limit nearer to none, 1 "
-    "where the interval holds none already."
+    "the contrast away (VanderWeele and Ding 2017, doi:10.7326/M16-2607); in brackets for the limit nearer to no "
+    "effect, 1 where the interval includes no effect."
 )
 
 
@@ -145,7 +145,7 @@ def _say_verdict(contrasts: Sequence[Plain]) -> str:
     if not told:
         return "No two regimens can be distinguished, all contrasts taken together."
     count = "One contrast leaves" if len(told) == 1 else f"{len(told)} contrasts leave"
-    return f"{count} out none, all taken together: {' '.join(told)}"
+    return f"{count} out 0, all taken together: {' '.join(told)}"
 
 
 def _flatten(contrast: Plain) -> dict[str, Any]:

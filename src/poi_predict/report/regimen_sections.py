@@ -213,7 +213,7 @@ def _draw_overlap(overlap: Plain, codebook: Codebook) -> Iterator[SectionFigure]
         "Where nobody can be compared.",
         f"Map of {frame['arm'].nunique()} by {frame['option'].nunique()} regimens. Most often ruled out: "
         f"{rare['option']} for {format_percent(rare['below'])} of the women who had {rare['arm']}.",
-        "One line a group of women by what they had (how many), one column a regimen, numbered as the lines are: the "
+        "Each row is a group of women by what they had (how many); columns are the regimens in the same order: the "
         "share of them for whom it was all but ruled out. About those the data cannot say what it would have done.",
     )
 

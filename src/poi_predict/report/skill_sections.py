@@ -35,7 +35,6 @@ __all__ = [
 
 RULE = "shown if p ≤ 0.01, weak if p ≤ 0.05, and in both the log loss must be below that of prevalence; otherwise none"
 CONSTANT = "the predictions are constant"
-QUOTE = "Quote the overall rate to every woman."
 OVERRIDDEN = (
     "LADDER OVERRIDDEN: this study asked for a model beyond what its number of women supports. "
     "Its figures are likely to be too good."
@@ -55,10 +54,11 @@ def describe_skill(assessment: Plain, model: str) -> str:
     Examples
     --------
     >>> test = {"p_value": 0.31, "metric": "log_loss_reduction", "observed": -0.01, "n_permutations": 200}
-    >>> print(describe_skill({"skill": "none", "skill_test": test, "n_patients": 60, "events": 8}, "Ridge"))
-    No skill shown: these 60 women with 8 events cannot tell the predictions of Ridge from chance. With the
-    outcomes shuffled among the women it did as well or better in 61 of 200 runs (p = 0.31). Quote the
-    overall rate to every woman.
+    >>> women = {"n_patients": 60, "events": 8, "sample_size": {"prevalence": 0.13}}
+    >>> print(describe_skill({"skill": "none", "skill_test": test, **women}, "Ridge"))
+    No skill shown: with these 60 women (8 events) the predictions of Ridge cannot be distinguished from chance. With
+    the outcomes shuffled among the women it did as well or better in 61 of 200 runs (p = 0.31). Quote the
+    overall rate (13 of 100) to every woman.
     """
     test = assessment.get("skill_test") or {}
     note = str(test.get("note") or "")
@@ -66,18 +66,24 @@ def describe_skill(assessment: Plain, model: str) -> str:
         return f"Not tested against chance. {as_sentence(note)}Nothing is said of skill.".strip()
     if _is_constant(assessment):
         return (
-            f"No skill: {model} gives every woman the same chance, since nothing that it learns from tells these women "
-            f"apart. {QUOTE}"
+            f"No skill: {model} gives every woman the same chance, since nothing that it learns from distinguishes "
+            f"these women. {_quote(assessment)}"
         )
     p = test.get("p_value")
     if is_missing(p) or p is None:
         why = note or (assessment.get("ladder") or {}).get("reason") or ""
-        return f"No skill shown: there is no model to test. {as_sentence(why)}{QUOTE}".strip()
+        return f"No skill shown: there is no model to test. {as_sentence(why)}{_quote(assessment)}".strip()
     return _describe_tested(assessment, model, float(p), test.get("n_permutations") or 0)
 
 
+def _quote(assessment: Plain) -> str:
+    rate = (assessment.get("sample_size") or {}).get("prevalence")
+    said = "" if is_missing(rate) or rate is None else f" ({100 * rate:.0f} of 100)"
+    return f"Quote the overall rate{said} to every woman."
+
+
 def _describe_tested(assessment: Plain, model: str, p: float, runs: int) -> str:
-    who = f"these {assessment['n_patients']} women with {assessment['events']} events"
+    who = f"with these {assessment['n_patients']} women ({assessment['events']} events)"
     as_good = max(0, round(p * (runs + 1)) - 1)
     chance = (
         f"With the outcomes shuffled among the women it did as well or better in {as_good} of {runs} runs "
@@ -94,8 +100,10 @@ def _describe_tested(assessment: Plain, model: str, p: float, runs: int) -> str:
             f"{chance}. No model is registered for use."
         )
     if p > 0.05:
-        return f"No skill shown: {who} cannot tell the predictions of {model} from chance. {chance}. {QUOTE}"
-    return f"No skill shown: {model} predicts no better than the overall rate in {who}. {chance}. {QUOTE}"
+        found = f"{who} the predictions of {model} cannot be distinguished from chance"
+    else:
+        found = f"{who} {model} predicts no better than the overall rate"
+    return f"No skill shown: {found}. {chance}. {_quote(assessment)}"
 
 
 def _is_constant(assessment: Plain) -> bool:
@@ -119,15 +127,17 @@ def as_sentence(text: str) -> str:
 SIZE_WORDS: Mapping[str, tuple[str, str]] = {
     "n": ("Women", "n"),
     "n_patients": ("Women", "n"),
-    "events": ("Responders", "n"),
+    "effective_n": ("Effective number of women, after weighting", "1"),
+    "events": ("Effective number in the smaller outcome group", "1"),
     "effective_events": ("Effective number in the smaller outcome group", "1"),
     "prevalence": ("Share of responders", "%"),
-    "n_parameters": ("Parameters the primary model considers", "n"),
-    "parameters": ("Parameters the primary model considers", "n"),
+    "n_parameters": ("Candidate columns", "n"),
+    "parameters": ("Candidate columns", "n"),
     "events_per_parameter": ("Events for each parameter", "1"),
     "c_statistic": ("c-statistic assumed in planning", "2"),
     "assumed_c_statistic": ("c-statistic assumed in planning", "2"),
     "r2_cox_snell": ("Cox–Snell R² assumed in planning", "3"),
+    "anticipated_r2": ("Cox–Snell R² assumed in planning", "3"),
     "for_shrinkage": ("Women needed for little overfitting (shrinkage 0.9 or more)", "n"),
     "for_r2": ("Women needed for a small gap between apparent and adjusted R²", "n"),
     "for_prevalence": ("Women needed to know the prevalence within ± 5 points", "n"),
@@ -206,7 +216,7 @@ def _format_size(value: float, kind: str) -> str:
 
 
 def build_ladder_section(ladder: Plain, n: int | None = None) -> Section:
-    """Return the rung this cohort stands on, why, and how many women the next one needs.
+    """Return the model tier that this cohort supports, why, and how many women the next one needs.
 
     Parameters
     ----------
@@ -217,15 +227,17 @@ def build_ladder_section(ladder: Plain, n: int | None = None) -> Section:
     """
     rung, rungs = str(ladder["rung"]), list(ladder.get("rungs") or ())
     here = RUNG_WORDS.get(rung, rung)
-    paragraphs = [f"This cohort stands on the rung “{here}”. {as_sentence(str(ladder.get('reason') or ''))}".strip()]
+    paragraphs = [
+        f"This cohort supports the model tier “{here}”. {as_sentence(str(ladder.get('reason') or ''))}".strip()
+    ]
     if ladder.get("next_n"):
-        paragraphs.append(f"The next rung needs about {ladder['next_n']} women with the same share of responders.")
+        paragraphs.append(f"The next tier needs about {ladder['next_n']} women with the same share of responders.")
     if ladder.get("overridden"):
         paragraphs.append(OVERRIDDEN)
-    paragraphs.append("A model above the rung may be shown for comparison; it cannot be the primary model.")
+    paragraphs.append("A model above this tier may be shown for comparison; it cannot be the primary model.")
     rows = [
         {
-            "Rung": f"{RUNG_WORDS.get(str(each['rung']), each['rung'])}{'  ← here' if each['rung'] == rung else ''}",
+            "Tier": f"{RUNG_WORDS.get(str(each['rung']), each['rung'])}{'  ← here' if each['rung'] == rung else ''}",
             "Needs": each.get("needs") or "nothing",
             "Women needed": "—" if is_missing(each.get("n")) else format_number(each["n"], 0),
             "Supported": "yes" if each.get("supported") else "no",
@@ -236,13 +248,13 @@ def build_ladder_section(ladder: Plain, n: int | None = None) -> Section:
         return Section("Which model this cohort can carry", tuple(paragraphs), after="data")
     figure = SectionFigure(
         plot_ladder(rungs, rung, n),
-        "The ladder of models, from the most modest up.",
-        f"Ladder of models. This cohort stands on {here}"
-        + (f"; the next rung needs {ladder['next_n']} women." if ladder.get("next_n") else "."),
-        "Dot: women needed to stand on the rung, at this share of responders; open where there are too few. Vertical "
-        "line: the women there are. Blue: the rung taken.",
+        "The model tiers, from the most modest up.",
+        f"Model tiers. This cohort supports {here}"
+        + (f"; the next tier needs {ladder['next_n']} women." if ladder.get("next_n") else "."),
+        "Dot: women that the tier needs, at this share of responders; open where there are too few. Vertical line: the "
+        "women there are. Blue: the tier taken.",
     )
-    table = SectionTable("What each rung needs", pd.DataFrame(rows))
+    table = SectionTable("What each tier needs", pd.DataFrame(rows))
     return Section("Which model this cohort can carry", tuple(paragraphs), (table,), (figure,), after="data")
 
 
@@ -268,9 +280,9 @@ def build_null_section(
     runs = test.get("n_permutations")
     times = f"{runs} times" if runs else "many times"
     text = (
-        f"The outcomes were shuffled among the women of each centre {times}, and the whole procedure (imputation, "
-        "penalty, cross-validation) was run again on each. That is what the figures look like when there is nothing to "
-        "find. The verdict is the place of the real figure among them."
+        f"The outcomes were shuffled among the women {times}, within each centre where centres are recorded, and "
+        "the whole procedure (imputation, penalty, cross-validation) was run again on each. That is what the figures "
+        "look like when there is nothing to find. The verdict is the place of the real figure among them."
     )
     folds, repeats = test.get("folds"), test.get("repeats")
     how = (

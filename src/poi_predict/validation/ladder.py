@@ -256,8 +256,10 @@ def _floor(women: float) -> float:
 
 def _give_reason(rung: Rung, found: InformationContent, n_parameters: int, rule: LadderSettings) -> str:
     if not found.has_both_outcomes:
-        return "All women have the same outcome, so these data give nothing to tell them apart by."
-    women = f"{_floor(found.events):g} women in the smaller outcome group"
+        return "All women have the same outcome, so no model can distinguish them."
+    events = _floor(found.events)
+    effective = "" if events.is_integer() else " (effective number)"
+    women = f"{events:g} women{effective} in the smaller outcome group"
     too_few = f"{women} are fewer than the {rule.events_per_column:g} that one prespecified column needs"
     if rung == "prevalence":
         return f"{too_few}."

@@ -54,12 +54,12 @@ GOOD_DIRECTION: Mapping[str, int] = MappingProxyType(
 LARGEST_LOG = 700.0
 
 RULE = (
-    "one-sided permutation test of the cross-validated c-statistic, outcomes shuffled within centre: "
-    f'"shown" if p ≤ {SHOWN_UP_TO} and the log loss is below that of prevalence, "weak" if p ≤ {WEAK_UP_TO} and it is, '
-    f'otherwise "none". Where there is nothing to find, "shown" happens in at most {SHOWN_UP_TO:.0%} of cohorts, and '
-    f'"shown" or "weak" in at most {WEAK_UP_TO:.0%}.'
+    "one-sided permutation test of the cross-validated c-statistic, outcomes shuffled within centre where centres are "
+    f'recorded: "shown" if p ≤ {SHOWN_UP_TO} and the log loss is below that of prevalence, "weak" if p ≤ '
+    f'{WEAK_UP_TO} and it is, otherwise "none". Where there is nothing to find, "shown" happens in at most '
+    f'{100 * SHOWN_UP_TO:.0f} % of cohorts, and "shown" or "weak" in at most {100 * WEAK_UP_TO:.0f} %.'
 )
-NO_MODEL = "no model was permuted: at the prevalence rung every woman has the same prediction, so there is no skill"
+NO_MODEL = "no model was permuted: with the prevalence alone every woman has the same prediction, so there is no skill"
 
 
 @dataclass(frozen=True)
@@ -313,7 +313,7 @@ class PermutationVerdict:
 
     @classmethod
     def without_model(cls) -> PermutationVerdict:
-        """Return the verdict at the prevalence rung: no skill, by construction."""
+        """Return the verdict of the prevalence alone: no skill, by construction."""
         return cls("none", None, None, 0, MappingProxyType({}), NO_MODEL)
 
     @classmethod
