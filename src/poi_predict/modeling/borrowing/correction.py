@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
-from poi_predict.modeling.borrowing.hamiltonian import MOST_R_HAT, ChainPlan, run_chains
+from poi_predict.modeling.borrowing.hamiltonian import MOST_R_HAT, ChainPlan, ScaledDensity, run_chains
 from poi_predict.modeling.borrowing.pareto import MOST_PARETO_K, compute_effective_draws, smooth_weights
 from poi_predict.modeling.borrowing.points import draw_normal_points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from poi_predict.modeling.borrowing.curved import CurvedPosterior
 
     FloatArray = NDArray[np.float64]
 
@@ -92,24 +90,19 @@ def choose_components(weights: FloatArray, n_rows: int) -> tuple[NDArray[np.intp
     return chosen, int(np.clip(draws, FEWEST_DRAWS, MOST_DRAWS))
 
 
-def learn_correction(
-    density: CurvedPosterior, tau: float, mode: FloatArray, root: FloatArray, n_draws: int, seed: int
-) -> Correction:
-    """Learn what the normal distribution of one component misses.
+def learn_correction(scaled: ScaledDensity, n_draws: int, seed: int) -> Correction:
+    """Learn what the normal distribution at the mode of one component misses.
 
     Parameters
     ----------
-    density : CurvedPosterior
-    tau : float
-    mode : ndarray of shape (d,)
-    root : ndarray of shape (d, d)
-        ``root @ root'`` is the covariance at the mode.
+    scaled : ScaledDensity
+        In units of the normal distribution at the mode.
     n_draws, seed : int
     """
-    shift, spread = _refit_by_axes(density, tau, mode, root)
-    lift, d = np.asarray(np.linalg.cholesky(spread), dtype=np.float64), len(mode)
+    shift, lift = _refit_by_axes(scaled)
+    d = len(shift)
     draws, log_proposal = _draw_t(n_draws, d, seed)
-    log_ratio = density.evaluate_many(mode + (shift + draws @ lift.T) @ root.T, tau) - log_proposal
+    log_ratio = scaled.evaluate(shift + draws @ lift.T) - log_proposal
     of_normal = -0.5 * (draws**2).sum(axis=1) - log_proposal
     weights, pareto_k = smooth_weights(log_ratio)
     effective = compute_effective_draws(weights)
@@ -118,18 +111,21 @@ def learn_correction(
     relative = weights - smooth_weights(of_normal)[0]
     move = relative @ draws
     change = _clip((draws.T * relative) @ draws - np.outer(move, move) + np.eye(d))
-    gain = _log_mean(log_ratio) - _log_mean(of_normal) + np.log(np.diag(lift)).sum() - density.evaluate(mode, tau)
+    at_mode = float(scaled.evaluate(np.zeros((1, d)))[0])
+    gain = _log_mean(log_ratio) - _log_mean(of_normal) + np.log(np.diag(lift)).sum() - at_mode
     moved = np.asarray(np.linalg.cholesky(lift @ change @ lift.T), dtype=np.float64)
     return Correction(shift + lift @ move, moved, float(gain), pareto_k, effective)
 
 
-def learn_by_chains(
-    density: CurvedPosterior, tau: float, mode: FloatArray, root: FloatArray, plan: ChainPlan, seed: int
-) -> Correction:
-    """Learn the same from Hamiltonian draws, which cost more and do not depend on the seed nearly as much."""
-    shift, spread = _refit_by_axes(density, tau, mode, root)
-    lift = np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
-    found = run_chains(density, tau, mode + root @ shift, root @ lift, plan, seed)
+def learn_by_chains(scaled: ScaledDensity, guide: ScaledDensity, plan: ChainPlan, seed: int) -> Correction:
+    """Learn the same from Hamiltonian draws, which cost more and do not depend on the seed nearly as much.
+
+    `guide` is in units of its own normal distribution at the mode, as `scaled` is: there both look alike.
+    """
+    shift, lift = _refit_by_axes(scaled)
+    target = scaled.move(shift, lift)
+    led = target if guide is scaled else guide.move(*_refit_by_axes(guide))
+    found = run_chains(target, led, plan, seed)
     return Correction(
         shift + lift @ found.shift,
         lift @ found.lift,
@@ -160,20 +156,19 @@ def _draw_t(n: int, d: int, seed: int) -> tuple[FloatArray, FloatArray]:
     return WIDENED * draws, -0.5 * (freedom + d) * np.log1p((draws**2).sum(axis=1) / freedom)
 
 
-def _refit_by_axes(
-    density: CurvedPosterior, tau: float, mode: FloatArray, root: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Shift and spread of the normal distribution whose mean gradient is 0 and whose curvature is the mean one.
+def _refit_by_axes(scaled: ScaledDensity) -> tuple[FloatArray, FloatArray]:
+    """Shift of the normal distribution whose mean gradient is 0 and whose curvature is the mean one, and its root.
 
     The means are over two points on each axis, one standard deviation from the mode (Opper & Archambeau 2009,
     doi 10.1162/neco.2008.08-07-592, with the expectations by sigma points).
     """
-    d = len(mode)
-    gradients = density.compute_gradients(np.vstack([mode + root.T, mode - root.T]), tau) @ root
+    d = len(scaled.centre)
+    gradients = scaled.compute_gradients(np.vstack([np.eye(d), -np.eye(d)]))
     forth, back = gradients[:d], gradients[d:]
     curvature = 0.5 * (back - forth)
     spread = _clip(np.asarray(np.linalg.inv(_clip(0.5 * (curvature + curvature.T))), dtype=np.float64))
-    return np.clip(0.5 * spread @ (forth + back).sum(axis=0), -1.0, 1.0), spread
+    shift = np.clip(0.5 * spread @ (forth + back).sum(axis=0), -1.0, 1.0)
+    return shift, np.asarray(np.linalg.cholesky(spread), dtype=np.float64)
 
 
 def _clip(matrix: FloatArray) -> FloatArray:

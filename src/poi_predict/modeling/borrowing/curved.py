@@ -87,9 +87,17 @@ class CurvedPosterior:
         gradient[:, [0]] = first * stretch
         return gradient
 
-    def slope_by_tau(self, psis: FloatArray, tau: float) -> FloatArray:
-        """Differentiate the log density of each row by tau, shape (n_draws,)."""
-        return self.density.slope_by_tau(straighten(psis, self.attenuation), tau)
+    def slope_by_tau(self, psis: FloatArray, gradients: FloatArray, tau: float) -> FloatArray:
+        """Differentiate the log density of each row by tau, the standardised deviations held; shape (n_draws,).
+
+        Tau and a deviation w enter the likelihood as their product, so that the gradient by w, less that of its
+        standard normal prior, says it all.
+        """
+        if tau == 0:
+            return np.zeros(len(psis))
+        deviations = psis[:, len(self.attenuation) :]
+        of_likelihood = gradients[:, len(self.attenuation) :] + deviations
+        return np.asarray((of_likelihood * deviations).sum(axis=1) / tau, dtype=np.float64)
 
     def expand(self, psi: FloatArray, tau: float) -> tuple[float, FloatArray, FloatArray]:
         """Return the log density, its gradient and its negative Hessian; shapes (d,) and (d, d) of the last two."""

@@ -3,6 +3,8 @@
 Importance draws in fifty dimensions waste themselves: a few hundred of eight thousand count. Chains that follow the
 gradient (Duane et al. 1987, doi 10.1016/0370-2693(87)91197-X; Neal 2011, arXiv 1206.1901) do not. They start at even
 points of a normal distribution that already fits well, so that a few steps are enough, and all of them move at once.
+A cheaper density, the same with fewer points in each arm, may show them the way; what is accepted is decided by the
+right one, so that the draws are its own (Neal 2011, section 5.5.2: any reversible guide will do).
 
 Of each draw the gradient is known, and the mean of the gradient, and of its product with the draw, is known exactly.
 So what a draw is off by is mostly foretold by its gradient, and taken away (control variates: Mira, Solgi & Imparato
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["MOST_R_HAT", "PLANS", "ChainPlan", "Chains", "integrate_slopes", "run_chains"]
+__all__ = ["MOST_R_HAT", "PLANS", "ChainPlan", "Chains", "ScaledDensity", "integrate_slopes", "run_chains"]
 
 MOST_R_HAT = 1.02
 """Largest ratio of spreads, between and within groups of chains, at which their draws are used."""
@@ -76,37 +78,70 @@ class Chains:
     effective_draws: float
 
 
-def run_chains(
-    density: CurvedPosterior, tau: float, centre: FloatArray, root: FloatArray, plan: ChainPlan, seed: int
-) -> Chains:
-    """Draw from a component of the posterior, and return its moments.
+@dataclass(frozen=True)
+class ScaledDensity:
+    """The log density of one component, in units of a normal distribution near it.
 
-    Parameters
+    Attributes
     ----------
     density : CurvedPosterior
     tau : float
     centre : ndarray of shape (d,)
     root : ndarray of shape (d, d)
-        ``root @ root'`` is the covariance of a normal distribution near the component.
+        ``root @ root'`` is the covariance of the normal distribution.
+    """
+
+    density: CurvedPosterior
+    tau: float
+    centre: FloatArray
+    root: FloatArray
+
+    def move(self, shift: FloatArray, lift: FloatArray) -> ScaledDensity:
+        """Return the same in units of another normal distribution, which is given in units of this one."""
+        return ScaledDensity(self.density, self.tau, self.centre + self.root @ shift, self.root @ lift)
+
+    def evaluate(self, at: FloatArray) -> FloatArray:
+        """Return the log density at each row, shape (n_draws,)."""
+        return self.density.evaluate_many(self.centre + at @ self.root.T, self.tau)
+
+    def compute_gradients(self, at: FloatArray) -> FloatArray:
+        """Return the gradient at each row, shape (n_draws, d)."""
+        gradient = self.density.compute_gradients(self.centre + at @ self.root.T, self.tau)
+        return np.asarray(gradient @ self.root, dtype=np.float64)
+
+    def slope_by_tau(self, at: FloatArray, gradients: FloatArray) -> FloatArray:
+        """Differentiate the log density at each row by tau, shape (n_draws,), given its gradients there."""
+        unscaled = np.linalg.solve(self.root.T, gradients.T).T
+        return self.density.slope_by_tau(self.centre + at @ self.root.T, unscaled, self.tau)
+
+
+def run_chains(target: ScaledDensity, guide: ScaledDensity, plan: ChainPlan, seed: int) -> Chains:
+    """Draw from a component of the posterior, and return its moments.
+
+    Parameters
+    ----------
+    target : ScaledDensity
+        What is drawn from.
+    guide : ScaledDensity
+        Whose gradient the chains follow; `target` itself, or something much like it that costs less.
     plan : ChainPlan
     seed : int
     """
-    rng = np.random.default_rng(seed)
-    walkers = _Walkers(density, tau, centre, root, np.array(draw_normal_points(plan.n_chains, len(centre), seed)))
+    rng, d = np.random.default_rng(seed), len(target.centre)
+    walkers = _Walkers(target, guide, np.array(draw_normal_points(plan.n_chains, d, seed)))
     step = FIRST_STEP
     for _ in range(plan.n_warm_up):
         accepted = walkers.move(step * rng.uniform(1 - JITTER, 1 + JITTER), rng)
         step = float(np.clip(step * np.exp(accepted - ACCEPTED), *STEP_LIMITS))
-    draws, gradients = np.empty((2, plan.n_kept, *walkers.at.shape))
+    draws, gradients = np.empty((2, plan.n_kept, plan.n_chains, d))
     for k in range(plan.n_kept):
         walkers.move(step * rng.uniform(1 - JITTER, 1 + JITTER), rng)
-        draws[k], gradients[k] = walkers.at, walkers.gradient
-    slopes = density.slope_by_tau(centre + draws.reshape(-1, len(centre)) @ root.T, tau)
-    shift, covariance = _compute_moments(draws.reshape(-1, len(centre)), gradients.reshape(-1, len(centre)))
-    r_hat, effective = _judge(draws)
-    return Chains(
-        shift, np.asarray(np.linalg.cholesky(covariance), dtype=np.float64), float(slopes.mean()), r_hat, effective
-    )
+        draws[k], gradients[k] = walkers.at, walkers.find_gradient()
+    all_draws, all_gradients = draws.reshape(-1, d), gradients.reshape(-1, d)
+    slope = float(target.slope_by_tau(all_draws, all_gradients).mean())
+    shift, covariance = _compute_moments(all_draws, all_gradients)
+    lift = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+    return Chains(shift, lift, slope, *_judge(draws))
 
 
 def integrate_slopes(taus: FloatArray, slopes: FloatArray) -> FloatArray:
@@ -120,37 +155,31 @@ def integrate_slopes(taus: FloatArray, slopes: FloatArray) -> FloatArray:
 class _Walkers:
     """Many chains at once, in units of the normal distribution they start from."""
 
-    def __init__(
-        self, density: CurvedPosterior, tau: float, centre: FloatArray, root: FloatArray, start: FloatArray
-    ) -> None:
-        self._density, self._tau, self._centre, self._root = density, tau, centre, root
-        self.at = start
-        self.value, self.gradient = self._value(start), self._slope(start)
+    def __init__(self, target: ScaledDensity, guide: ScaledDensity, start: FloatArray) -> None:
+        self._target, self._guide, self.at = target, guide, start
+        self._value, self._gradient = target.evaluate(start), guide.compute_gradients(start)
+
+    def find_gradient(self) -> FloatArray:
+        """Return the gradient of the target at each chain, shape (n_chains, d)."""
+        return self._gradient if self._guide is self._target else self._target.compute_gradients(self.at)
 
     def move(self, step: float, rng: np.random.Generator) -> float:
         """Take one trajectory with every chain, and return the mean chance of its acceptance."""
         momentum = rng.standard_normal(self.at.shape)
-        before = self.value - 0.5 * (momentum**2).sum(axis=1)
-        at, gradient = self.at, self.gradient
+        before = self._value - 0.5 * (momentum**2).sum(axis=1)
+        at, gradient = self.at, self._gradient
         for _ in range(max(1, round(TRAJECTORY / step))):
             momentum = momentum + 0.5 * step * gradient
             at = at + step * momentum
-            gradient = self._slope(at)
+            gradient = self._guide.compute_gradients(at)
             momentum = momentum + 0.5 * step * gradient
-        value = self._value(at)
+        value = self._target.evaluate(at)
         gain = np.nan_to_num(value - 0.5 * (momentum**2).sum(axis=1) - before, nan=-np.inf)
         taken = np.log(rng.random(len(at))) < gain
         self.at = np.where(taken[:, None], at, self.at)
-        self.gradient = np.where(taken[:, None], gradient, self.gradient)
-        self.value = np.where(taken, value, self.value)
+        self._gradient = np.where(taken[:, None], gradient, self._gradient)
+        self._value = np.where(taken, value, self._value)
         return float(np.exp(np.minimum(gain, 0.0)).mean())
-
-    def _value(self, at: FloatArray) -> FloatArray:
-        return self._density.evaluate_many(self._centre + at @ self._root.T, self._tau)
-
-    def _slope(self, at: FloatArray) -> FloatArray:
-        gradient = self._density.compute_gradients(self._centre + at @ self._root.T, self._tau)
-        return np.asarray(gradient @ self._root, dtype=np.float64)
 
 
 def _compute_moments(draws: FloatArray, gradients: FloatArray) -> tuple[FloatArray, FloatArray]:

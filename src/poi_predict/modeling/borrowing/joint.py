@@ -57,9 +57,8 @@ LEAST_VARIANCE = 1e-12
 BINOMIALS = ("one_parameter", "two_parameter")
 TAILS = ("normal", "t")
 SAMPLERS = ("importance", "quick", "fine")
-DRAWN_POINTS, FINE_POINTS = 256, 1024
-"""Points of an arm in a model that is kept, for the draws and for everything else: with 64 their choice alone moves a
-woman's probability by two points."""
+FINE_POINTS = 1024
+"""Points of an arm in a model that is kept: with 64 their choice alone moves a woman's probability by two points."""
 
 
 @dataclass(frozen=True)
@@ -429,7 +428,7 @@ def _compute(evidence: Evidence, fit: JointFit, women: Women, n_groups: int) -> 
         make_tau_grid(evidence.tau_scale, evidence.tau_points),
         sampler=_choose_sampler(evidence),
         seed=evidence.seed,
-        coarse=build(max(DRAWN_POINTS, evidence.points)) if fine else None,
+        coarse=build(evidence.points) if fine else None,
     )
 
 

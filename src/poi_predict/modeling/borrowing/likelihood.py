@@ -134,14 +134,6 @@ class LogPosterior:
             found[part] += self._scale(slope @ self._rows, tau)
         return found
 
-    def slope_by_tau(self, thetas: FloatArray, tau: float) -> FloatArray:
-        """Differentiate the log density of each row by tau, the standardised deviations held; shape (n_draws,)."""
-        found, deviations = np.zeros(len(thetas)), thetas[:, self.data.n_coefficients :]
-        for part in self._parts(len(thetas)):
-            slope = self._slopes(self._predict(thetas[part], tau))
-            found[part] = ((slope @ self._rows[:, self.data.n_coefficients :]) * deviations[part]).sum(axis=1)
-        return found
-
     def expand(self, theta: FloatArray, tau: float) -> tuple[float, FloatArray, FloatArray]:
         """Return the log density, its gradient and its negative Hessian; shapes (d,) and (d, d) of the last two."""
         data, link = self.data, self.link

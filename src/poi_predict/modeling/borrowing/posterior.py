@@ -26,7 +26,7 @@ from poi_predict.modeling.borrowing.correction import (
     spread_over_mass,
 )
 from poi_predict.modeling.borrowing.curved import CurvedPosterior, straighten
-from poi_predict.modeling.borrowing.hamiltonian import PLANS, integrate_slopes
+from poi_predict.modeling.borrowing.hamiltonian import PLANS, ScaledDensity, integrate_slopes
 from poi_predict.modeling.borrowing.likelihood import JointData, LogPosterior
 from poi_predict.modeling.borrowing.points import draw_normal_points
 
@@ -207,26 +207,24 @@ def compute_posterior(
     seed : int
         Of the draws.
     coarse : JointData, optional
-        The same with fewer points in each arm: the draws are made there.
+        The same with fewer points in each arm: it shows the chains the way.
 
     Notes
     -----
-    What draws teach of one component is held to be true of its neighbours, and of finer points, as well: in units of
-    their own normal distributions.
+    What draws teach of one component is held to be true of its neighbours as well, in units of their own normal
+    distributions.
 
     Raises
     ------
     ModelError
         If the posterior has no maximum that can be found.
     """
-    density, (taus, shares) = CurvedPosterior(LogPosterior(data, link), data.attenuation), grid
+    taus, shares = grid
     start = np.concatenate([data.prior_mean, np.zeros(data.n_groups)])
-    modes, roots, log_evidence = _approximate(density, taus, start)
-    learnable = density, (modes, roots, log_evidence)
-    if coarse is not None:
-        rough = CurvedPosterior(LogPosterior(coarse, link), coarse.attenuation)
-        learnable = rough, _approximate(rough, taus, start)
-    learned = _learn(*learnable, grid, sampler, seed)
+    near = _approximate(data, link, taus, start)
+    led = near if coarse is None else _approximate(coarse, link, taus, start)
+    learned = _learn(near, led, grid, sampler, seed)
+    modes, roots, log_evidence = near.modes, near.roots, near.log_evidence
     places, found = list(learned), list(learned.values())
     if all(part.trusted for part in found):
         log_evidence = log_evidence + np.interp(taus, taus[places], [part.gain for part in found])
@@ -245,43 +243,54 @@ def compute_posterior(
     )
 
 
+@dataclass(frozen=True)
+class _Approximation:
+    """Mode, root of the covariance, and log marginal likelihood at each tau."""
+
+    density: CurvedPosterior
+    taus: FloatArray
+    modes: FloatArray
+    roots: FloatArray
+    log_evidence: FloatArray
+
+    def scale(self, k: int) -> ScaledDensity:
+        """Return the density of a component in units of the normal distribution at its mode."""
+        return ScaledDensity(self.density, float(self.taus[k]), self.modes[k], self.roots[k])
+
+
 def _learn(
-    density: CurvedPosterior,
-    normal: tuple[FloatArray, FloatArray, FloatArray],
-    grid: tuple[FloatArray, FloatArray],
-    sampler: str,
-    seed: int,
+    near: _Approximation, led: _Approximation, grid: tuple[FloatArray, FloatArray], sampler: str, seed: int
 ) -> dict[int, Correction]:
     """Return what draws teach, by component; nothing, of the first one, where none are made."""
-    (modes, roots, log_evidence), (taus, shares) = normal, grid
-    d, weights = modes.shape[1], _weigh(shares, log_evidence)
+    taus, shares = grid
+    d, weights = near.modes.shape[1], _weigh(shares, near.log_evidence)
     if sampler == "importance":
-        chosen, n_draws = choose_components(weights, density.n_rows)
-        return {k: learn_correction(density, taus[k], modes[k], roots[k], n_draws, seed) for k in chosen.tolist()}
+        chosen, n_draws = choose_components(weights, near.density.n_rows)
+        return {k: learn_correction(near.scale(k), n_draws, seed) for k in chosen.tolist()}
     if sampler == "none":
         return {0: Correction(np.zeros(d), np.eye(d), 0.0, float("nan"), float("nan"))}
     plan = PLANS[sampler]
     chosen = np.arange(len(taus)) if plan.n_components >= len(taus) else spread_over_mass(weights, plan.n_components)
-    learned = {k: learn_by_chains(density, taus[k], modes[k], roots[k], plan, seed) for k in chosen.tolist()}
+    learned = {}
+    for k in chosen.tolist():
+        scaled = near.scale(k)
+        learned[k] = learn_by_chains(scaled, scaled if led is near else led.scale(k), plan, seed)
     integrated = integrate_slopes(taus[chosen], np.array([part.slope for part in learned.values()]))
     return {
-        k: replace(part, gain=float(whole - log_evidence[k]))
+        k: replace(part, gain=float(whole - near.log_evidence[k]))
         for (k, part), whole in zip(learned.items(), integrated, strict=True)
     }
 
 
-def _approximate(
-    density: CurvedPosterior, taus: FloatArray, start: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mode, root of the covariance, and log marginal likelihood at each tau."""
-    d = len(start)
+def _approximate(data: JointData, link: Link, taus: FloatArray, start: FloatArray) -> _Approximation:
+    density, d = CurvedPosterior(LogPosterior(data, link), data.attenuation), len(start)
     modes, roots, log_evidence = np.empty((len(taus), d)), np.empty((len(taus), d, d)), np.empty(len(taus))
     for k, tau in enumerate(taus):
         modes[k], value, chol = _maximise(density, start, float(tau))
         roots[k] = solve_triangular(chol, np.eye(d), lower=True).T
         log_evidence[k] = value - np.log(np.diag(chol)).sum()
         start = modes[k] if k == 0 else modes[k] + (modes[k] - modes[k - 1]) * _find_stride(taus, k)
-    return modes, roots, log_evidence
+    return _Approximation(density, taus, modes, roots, log_evidence)
 
 
 def _weigh(shares: FloatArray, log_evidence: FloatArray) -> FloatArray:
