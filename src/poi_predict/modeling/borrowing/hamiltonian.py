@@ -111,7 +111,7 @@ class ScaledDensity:
 
     def slope_by_tau(self, at: FloatArray, gradients: FloatArray) -> FloatArray:
         """Differentiate the log density at each row by tau, shape (n_draws,), given its gradients there."""
-        unscaled = np.linalg.solve(self.root.T, gradients.T).T
+        unscaled: FloatArray = np.linalg.solve(self.root.T, gradients.T).T.astype(np.float64, copy=False)
         return self.density.slope_by_tau(self.centre + at @ self.root.T, unscaled, self.tau)
 
 
