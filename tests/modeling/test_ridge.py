@@ -7,6 +7,8 @@ from scipy.special import expit, logit
 
 from poi_predict.errors import ModelError
 from poi_predict.modeling import FirthLogistic, PlainLogistic, RidgeLogistic
+from poi_predict.modeling.expectation_propagation import fit_normal_terms
+from poi_predict.modeling.ridge import _find_reach
 
 
 def make_sample(n: int, effect: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -27,7 +29,7 @@ def integrate_by_hand(X: np.ndarray, y: np.ndarray, scale: float) -> tuple[float
             spread = np.exp(log_spread)
             return np.exp(-0.5 * (slope / spread) ** 2) / (1 + (spread / scale) ** 2)
 
-        return quad(density, np.log(0.003), np.log(30.0), limit=200)[0]
+        return quad(density, np.log(0.01), np.log(3.0), limit=200)[0]
 
     share = likelihood * [prior(slope) for slope in slopes]
     share /= share.sum()
@@ -39,9 +41,54 @@ def integrate_by_hand(X: np.ndarray, y: np.ndarray, scale: float) -> tuple[float
 def test_the_posterior_is_that_of_the_integral(effect: float) -> None:
     X, y, _ = make_sample(120, effect, seed=3)
     model = RidgeLogistic().fit(X[:, :1], y)
-    mean, sd = integrate_by_hand(X[:, :1], y, 1.0)
-    assert model.posterior_mean_[1] == pytest.approx(mean, abs=0.15 * sd)
-    assert np.sqrt(model.covariance_[1, 1]) == pytest.approx(sd, rel=0.1)
+    mean, sd = integrate_by_hand(X[:, :1], y, 1.5)
+    assert model.posterior_mean_[1] == pytest.approx(mean, abs=0.03 * sd)
+    assert np.sqrt(model.covariance_[1, 1]) == pytest.approx(sd, rel=0.03)
+
+
+def test_few_women_are_as_unsure_as_the_integral_says() -> None:
+    """At 20 women the normal approximation at the mode is too narrow."""
+    X, y, _ = make_sample(20, 1.0, seed=5)
+    model = RidgeLogistic().fit(X[:, :1], y)
+    mean, sd = integrate_by_hand(X[:, :1], y, 1.5)
+    assert model.posterior_mean_[1] == pytest.approx(mean, abs=0.05 * sd)
+    assert np.sqrt(model.covariance_[1, 1]) == pytest.approx(sd, rel=0.05)
+
+
+def test_a_whole_weight_counts_as_so_many_women() -> None:
+    X, y, _ = make_sample(60, 1.0, seed=2)
+    penalty = np.r_[0.0, np.full(6, 4.0)]
+    design = np.column_stack([np.ones(60), X])
+    times = np.where(y == 1, 3, 1)
+    weighted = fit_normal_terms(design, y, times.astype(float), penalty)
+    repeated = fit_normal_terms(np.repeat(design, times, axis=0), np.repeat(y, times), np.ones(times.sum()), penalty)
+    np.testing.assert_allclose(weighted.mean, repeated.mean, atol=0.02)
+    np.testing.assert_allclose(np.diag(weighted.covariance), np.diag(repeated.covariance), rtol=0.04)
+
+
+def test_the_evidence_is_that_of_the_integral() -> None:
+    """Of an intercept and one coefficient, by sums; only differences between priors mean anything."""
+    X, y, _ = make_sample(40, 1.0, seed=4)
+    design = np.column_stack([np.ones(40), X[:, 0]])
+    intercepts, slopes = np.linspace(-6, 6, 241), np.linspace(-12, 12, 961)
+    eta = intercepts[:, None, None] + slopes[None, :, None] * X[:, 0]
+    likelihood = np.exp((y * eta - np.logaddexp(0, eta)).sum(axis=2)).sum(axis=0)
+    exact, found = [], []
+    for spread in (0.1, 0.5, 2.0):
+        exact.append(np.log(likelihood @ np.exp(-0.5 * (slopes / spread) ** 2) / spread))
+        found.append(fit_normal_terms(design, y, np.ones(40), np.array([0.0, spread**-2.0])).log_evidence)
+    np.testing.assert_allclose(np.diff(found), np.diff(exact), atol=0.02)
+
+
+def test_a_rare_level_is_not_expected_to_act_more_than_a_common_one() -> None:
+    """One of twelve women has a level: its step is 3.6 of its standard deviations, and is held to be two of a number's."""
+    rare = np.tile(np.r_[1.0, np.zeros(11)], 10)
+    X = np.column_stack([np.random.default_rng(0).normal(size=120), (rare - rare.mean()) / rare.std()])
+    step = np.ptp(X[:, 1])
+    np.testing.assert_allclose(_find_reach(X), [1.0, 2.0 / step])
+    gap = X.copy()
+    gap[5, 1] = 0.3  # filled in, neither yes nor no
+    np.testing.assert_allclose(_find_reach(gap), [1.0, 2.0 / step])
 
 
 def test_mean_prediction_is_the_observed_rate() -> None:

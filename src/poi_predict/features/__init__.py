@@ -2,7 +2,7 @@
 
 from poi_predict.features.assembly import FeatureAssembly, build_features
 from poi_predict.features.builder import FeatureBuilder, NumericBuilder
-from poi_predict.features.centre_codes import CENTRE_CODE, CentreCodes
+from poi_predict.features.centre_codes import CENTRE_CODE, CentreCodes, digest_label
 from poi_predict.features.fixed import (
     THERAPY,
     FixedHormoneFeatures,
@@ -66,6 +66,7 @@ __all__ = [
     "ValueFeatures",
     "build_features",
     "build_fixed_features",
+    "digest_label",
     "input_columns",
     "list_fixed_columns",
     "origin_of",

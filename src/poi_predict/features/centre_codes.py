@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from poi_predict.features.builder import Coded
 
-__all__ = ["CENTRE_CODE", "CentreCodes"]
+__all__ = ["CENTRE_CODE", "CentreCodes", "digest_label"]
 
 CENTRE_CODE = "centre__code"
 """The derived column with a centre's code."""
@@ -59,7 +59,7 @@ class CentreCodes(LevelBuilder):
 
     def learn(self, names: Sequence[str], values: NDArray[Any]) -> Self:
         """Learn which centres there are."""
-        self.digests_ = [[_digest(label) for label in _list_labels(column, self.least)] for column in values.T]
+        self.digests_ = [[digest_label(label) for label in _list_labels(column, self.least)] for column in values.T]
         return super().learn(names, values)
 
     def describe(self, names: Sequence[str]) -> list[DerivedColumn]:
@@ -71,7 +71,7 @@ class CentreCodes(LevelBuilder):
         coded = []
         for column, digests in zip(columns, self.digests_, strict=True):
             code = {digest: number for number, digest in enumerate(digests, start=1)}
-            known = [float(code.get(_digest(str(label)), 0)) for label in column.values]
+            known = [float(code.get(digest_label(str(label)), 0)) for label in column.values]
             coded.append(column.look_up(np.array([*known, 0.0])))
         return np.column_stack(coded)
 
@@ -88,5 +88,6 @@ def _list_labels(column: NDArray[Any], least: int) -> list[str]:
     return sorted({str(label) for label, count in zip(labels, counts, strict=True) if count >= least})
 
 
-def _digest(label: str) -> str:
+def digest_label(label: str) -> str:
+    """Return what is kept of a centre's name: it can be checked against a name, not read back."""
     return hashlib.sha256(label.encode()).hexdigest()[:DIGEST_LENGTH]

@@ -4,6 +4,12 @@ from poi_predict.modeling.appraisal import appraise, describe_sample_size, make_
 from poi_predict.modeling.assessing import CORRECTED_SUFFIX, assess_development
 from poi_predict.modeling.borrowed_details import describe_borrowing, predict_contrast
 from poi_predict.modeling.catalog import CATALOG, CandidateSpec, build_pipeline
+from poi_predict.modeling.centre_variance import (
+    add_centre_variance,
+    compute_centre_variance,
+    find_unknown_centres,
+    widen_by_centre,
+)
 from poi_predict.modeling.checkpoint import Checkpoint
 from poi_predict.modeling.coefficients import pool_coefficients
 from poi_predict.modeling.development import (
@@ -95,17 +101,20 @@ __all__ = [
     "RecalibratedClassifier",
     "RidgeLogistic",
     "TrainingData",
+    "add_centre_variance",
     "appraise",
     "assess_development",
     "bootstrap_model",
     "build_pipeline",
     "clip_probabilities",
+    "compute_centre_variance",
     "compute_profile_interval",
     "cross_validate",
     "describe_borrowing",
     "describe_sample_size",
     "develop_candidates",
     "find_base",
+    "find_unknown_centres",
     "fit_final_model",
     "fit_model",
     "has_posterior",
@@ -122,4 +131,5 @@ __all__ = [
     "recalibrate_draws",
     "recalibrate_interval",
     "recalibrate_pipeline",
+    "widen_by_centre",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.modeling.blurring import blur_coefficients
+from poi_predict.modeling.centre_variance import add_centre_variance
 from poi_predict.modeling.centres import CentreValidation, validate_across_centres
 from poi_predict.modeling.checkpoint import Checkpoint
 from poi_predict.modeling.evaluation import (
@@ -167,6 +168,7 @@ def develop_candidates(
     fitted = {
         name: fit_final_model(each, data.X, data.y_true, data.fit_weight) for name, each in plan.candidates.items()
     }
+    fitted = {name: add_centre_variance(each, data, plan.centre) for name, each in fitted.items()}
     fitted = {name: blur_coefficients(each, data.X, data.y_true) for name, each in fitted.items()}
     return Development(
         plan=plan,

@@ -12,6 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
+from poi_predict.modeling.centre_variance import widen_by_centre
 from poi_predict.modeling.linear import find_normal_quantile
 from poi_predict.modeling.linear_pass import LinearPass, is_linear
 from poi_predict.modeling.recalibrated import PROBABILITY_FLOOR, RecalibratedClassifier, recalibrate_interval
@@ -99,6 +100,7 @@ class FittedModel:
             own = predict_refit_interval(self.refits, X, coverage)
         if own is None:
             return np.full((len(X), 2), np.nan)
+        own = widen_by_centre(self.pipeline, X, own, z)
         point = self.predict_response(X)
         return np.column_stack([np.minimum(own[:, 0], point), np.maximum(own[:, 1], point)])
 

@@ -87,6 +87,8 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Mean over the imputations' models; see `LinearClassifier`.
     complete_df_ : float
         Women less coefficients.
+    centre_variance_, home_ : float, str or None
+        See `LinearClassifier`.
 
     There is no ``coef_``: the mean of logistic models is not one.
 
@@ -113,6 +115,8 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     covariances_: FloatArray
     attenuation_: float
     complete_df_: float
+    centre_variance_: float = 0.0
+    home_: str | None = None
 
     def __init__(
         self,
@@ -221,11 +225,10 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ModelError
             If the models do not say how sure they are.
         """
-        parts = [self._standardise(columns) for _, columns in self._judge(X)]
-        drawn = self._draw_coefficients(n, rng)
-        log_odds = np.empty((n, sum(part.shape[1] for part in parts)))
-        for m, (of_draw, coefficients) in enumerate(drawn):
-            log_odds[of_draw] = np.concatenate([coefficients @ part[m].T for part in parts], axis=1)
+        design = self.standardise(X)
+        log_odds = np.empty((n, design.shape[1]))
+        for m, (of_draw, coefficients) in enumerate(self._draw_coefficients(n, rng)):
+            log_odds[of_draw] = coefficients @ design[m].T
         return log_odds
 
     def sample_terms(self, X: ArrayLike, n: int, rng: np.random.Generator) -> FloatArray:
@@ -236,11 +239,15 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ModelError
             As `sample_log_odds`.
         """
-        design = np.concatenate([self._standardise(columns) for _, columns in self._judge(X)], axis=1)[:, :, 1:]
+        design = self.standardise(X)[:, :, 1:]
         terms = np.empty((design.shape[1], n, design.shape[2]))
         for m, (of_draw, coefficients) in enumerate(self._draw_coefficients(n, rng)):
             terms[:, of_draw] = design[m][:, None, :] * coefficients[:, 1:]
         return terms
+
+    def standardise(self, X: ArrayLike) -> FloatArray:
+        """Return the completed columns in each imputation's units, ones before them: (n_imputations, n_women, 1 + k)."""
+        return np.concatenate([self._standardise(columns) for _, columns in self._judge(X)], axis=1)
 
     def _draw_coefficients(self, n: int, rng: np.random.Generator) -> list[tuple[NDArray[np.intp], FloatArray]]:
         """Return for each imputation which draws are its own, and their intercepts and coefficients."""

@@ -52,6 +52,11 @@ class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mis
         where the model does not say how sure it is.
     attenuation_ : float
         How much nearer to zero than their posterior mean the coefficients are; see `RidgeLogistic`.
+    centre_variance_ : float
+        What a woman's centre adds to the variance of her log-odds; see `add_centre_variance`. 0 until that is said.
+    home_ : str or None
+        Digest of the only centre of training, where nothing is added; empty where none was recorded, None where there
+        were several.
 
     No row of the training data is kept, and no statistic of a part of it.
     """
@@ -62,6 +67,8 @@ class LinearClassifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[mis
     posterior_mean_: FloatArray
     covariance_: FloatArray
     attenuation_: float = 1.0
+    centre_variance_: float = 0.0
+    home_: str | None = None
 
     @abstractmethod
     def _solve(self, X: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[float, FloatArray]:

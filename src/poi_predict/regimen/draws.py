@@ -17,6 +17,7 @@ from poi_predict.modeling import (
     LinearPass,
     RecalibratedClassifier,
     clip_probabilities,
+    compute_centre_variance,
     find_base,
     has_posterior,
     is_linear,
@@ -199,7 +200,14 @@ class LinearDraws:
             columns = placed.derive(self.pipeline)
             p = clip_probabilities(self.pipeline[-1].predict_proba(columns)[:, 1])
             log_odds = self._draw(columns, placed)
+            log_odds += self._draw_centres(women, len(options))
         return p.reshape(shape), expit(log_odds.T).reshape(*shape, self.n_draws)
+
+    def _draw_centres(self, women: pd.DataFrame, n_options: int) -> FloatArray:
+        """Draw what a woman's centre adds, the same for all her options, shape (n_draws, n_women * n_options)."""
+        drawn = np.random.default_rng([self.random_state, 1]).standard_normal((self.n_draws, 1))
+        spread = np.sqrt(compute_centre_variance(self.pipeline, women))
+        return np.asarray(drawn * np.repeat(spread, n_options), dtype=np.float64)
 
     def _draw(self, columns: pd.DataFrame, placed: PlacedWomen) -> FloatArray:
         """Draw log-odds, shape (n_draws, n_rows)."""

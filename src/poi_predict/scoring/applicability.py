@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["FLAG_SEPARATOR", "add_assumed_limits", "compute_flags", "is_applicability", "list_applicability_flags"]
+__all__ = ["FLAG_SEPARATOR", "add_flags", "compute_flags", "is_applicability", "list_applicability_flags"]
 
 FLAG_SEPARATOR = ";"
 FLAGS_AT_ONCE = 40
@@ -75,24 +75,25 @@ def compute_flags(inputs: pd.DataFrame, contract: Contract, derived: pd.DataFram
     return np.array(texts, dtype=object)[codes]
 
 
-def add_assumed_limits(flags: NDArray[np.object_], assumed: Mapping[str, Mask]) -> NDArray[np.object_]:
-    """Flag the rows that say "not detected" without a limit, so that one had to be assumed.
+def add_flags(flags: NDArray[np.object_], raised: Mapping[str, Mask]) -> NDArray[np.object_]:
+    """Add flags that the inputs alone do not show.
 
     Parameters
     ----------
     flags : array of str, shape (n_rows,)
         From `compute_flags`.
-    assumed : mapping of str to array of bool
-        Rows by variable.
+    raised : mapping of str to array of bool
+        Rows by flag. ``limit_assumed:amh``: "not detected" was said without a limit, so that one had to be assumed.
+        ``centre_unknown``: she is not known to be of the one centre of training, and her interval holds how far centres
+        may lie apart.
 
     Examples
     --------
     >>> flags = np.array(["missing:fsh", ""], dtype=object)
-    >>> add_assumed_limits(flags, {"amh": np.array([True, False])}).tolist()
+    >>> add_flags(flags, {"limit_assumed:amh": np.array([True, False])}).tolist()
     ['missing:fsh;limit_assumed:amh', '']
     """
-    for name, rows in assumed.items():
-        flag = f"limit_assumed:{name}"
+    for flag, rows in raised.items():
         flags = np.array(
             [
                 FLAG_SEPARATOR.join(filter(None, (text, flag))) if row else text

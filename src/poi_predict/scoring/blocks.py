@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from poi_predict.cohort import Codebook
 from poi_predict.cohort.streaming import read_block
-from poi_predict.scoring.applicability import add_assumed_limits, compute_flags
+from poi_predict.modeling import find_unknown_centres
+from poi_predict.scoring.applicability import add_flags, compute_flags
 from poi_predict.scoring.conforming import conform
 from poi_predict.scoring.drift import tally_block
 from poi_predict.scoring.output import TABLE, BlockResult, encode_rejected, encode_scores
@@ -125,8 +126,8 @@ def score_block(job: ScoringJob, block: BlockPlan) -> BlockResult:
     kept = read.data if usable.all() else read.data.loc[usable].reset_index(drop=True)
     inputs = conform(kept, bundle.contract)
     reckoned = reckon(bundle, inputs, reasons=job.reasons > 0)
-    flags = compute_flags(inputs, bundle.contract, reckoned.derived)
-    flags = add_assumed_limits(flags, {name: rows[usable] for name, rows in read.assumed.items()})
+    flags = _flag(bundle, inputs, reckoned)
+    flags = add_flags(flags, {f"limit_assumed:{name}": rows[usable] for name, rows in read.assumed.items()})
     name = job.plan.tables[read.table].name
     columns = _lay_out(_identify(kept, job), reckoned, flags, job.schema, name)
     scores, n_neutralised = encode_scores(columns, job.suffix)
@@ -157,9 +158,15 @@ def score_inputs(bundle: Bundle, inputs: pd.DataFrame, reasons: int) -> pa.Table
         With an empty ``patient_id``.
     """
     reckoned = reckon(bundle, inputs, reasons=reasons > 0)
-    flags = compute_flags(inputs, bundle.contract, reckoned.derived)
+    flags = _flag(bundle, inputs, reckoned)
     nobody = pa.array([""] * len(inputs), pa.string())
     return _lay_out(nobody, reckoned, flags, describe_columns(min(reasons, len(bundle.contract.predictors))))
+
+
+def _flag(bundle: Bundle, inputs: pd.DataFrame, reckoned: Reckoned) -> NDArray[np.object_]:
+    flags = compute_flags(inputs, bundle.contract, reckoned.derived)
+    elsewhere = find_unknown_centres(bundle.pipeline, inputs)
+    return add_flags(flags, {"centre_unknown": elsewhere}) if elsewhere.any() else flags
 
 
 def _identify(kept: pd.DataFrame, job: ScoringJob) -> pa.Array:

@@ -120,7 +120,7 @@ def compute_usual_limits(data: pd.DataFrame, names: Iterable[str], least: int = 
 
 
 def add_centre(contract: Contract, pipeline: Pipeline) -> Contract:
-    """Add the centre to the columns that a model takes, if it knows the centres of training apart.
+    """Add the centre to the columns that a model takes, if it knows the centres of training apart, or the only one.
 
     A table to be scored may then name the centre. Where it does not, or names another, the woman is of a new one.
 
@@ -131,7 +131,8 @@ def add_centre(contract: Contract, pipeline: Pipeline) -> Contract:
     pipeline : Pipeline
         The fitted model.
     """
-    if CENTRE_CODE not in pipeline.named_steps["features"].get_feature_names_out():
+    knows_centres = CENTRE_CODE in pipeline.named_steps["features"].get_feature_names_out()
+    if not (knows_centres or getattr(pipeline[-1], "home_", None)):
         return contract
     return replace(contract, input_columns=(*contract.input_columns, CENTRE))
 

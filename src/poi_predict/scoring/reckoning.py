@@ -30,6 +30,7 @@ from poi_predict.modeling import (
     predict_own_interval,
     predict_refit_interval,
     recalibrate_interval,
+    widen_by_centre,
 )
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.onepass import OnePass
@@ -167,7 +168,9 @@ class _Way:
         own = predict_own_interval(self.pipeline[-1], columns)
         if own is None and self.model.refits:
             own = predict_refit_interval(self.model.refits, inputs)
-        low, high = np.full((2, len(inputs)), np.nan) if own is None else own.T
+        if own is None:
+            return np.full(len(inputs), np.nan), np.full(len(inputs), np.nan)
+        low, high = widen_by_centre(self.pipeline, inputs, own, HALF_WIDTH).T
         return low, high
 
     def pack(
@@ -195,7 +198,8 @@ class _LinearWay(_Way):
         """Reckon at least one row."""
         derived = self.derive(inputs)
         judged = self.one.judge(derived.to_numpy(dtype=np.float64), HALF_WIDTH)
-        numbers = judged.p_response, judged.low, judged.high
+        interval = np.column_stack([judged.low, judged.high])
+        numbers = judged.p_response, *widen_by_centre(self.pipeline, inputs, interval, HALF_WIDTH).T
         if not self.one.has_posterior and self.model.refits:
             numbers = judged.p_response, *predict_refit_interval(self.model.refits, inputs).T
         if not reasons:
