@@ -176,7 +176,9 @@ def develop(
     for finding in (*analysis.findings, *find_skewed(study, analysis)):
         listener.say(f"Warning: {finding.message}")
     columns = [name for name in input_columns(study.codebook, study.features.predictors) if name in analysis.data]
-    if analysis.centre is not None and (study.models.needs_evidence or analysis.data["centre"].nunique() == 1):
+    if analysis.centre is not None and (
+        study.models.needs_evidence or len(analysis.data["centre"].dropna().unique()) == 1
+    ):
         columns.append("centre")
     data = TrainingData(analysis.data[columns], analysis.y_true, analysis.weight, analysis.patient)
     favourable = study.endpoint.favourable

@@ -42,7 +42,9 @@ def make_women(n: int, seed: int, tau: float = 0.0, n_centres: int = 1) -> tuple
 
 
 def train(data: TrainingData, centre: np.ndarray | None, model: str = "ridge") -> Pipeline:
-    pipeline = build_pipeline(model, build_features(read_codebook(), FeatureSettings(PREDICTORS)), monotone={}, random_state=0)
+    features = build_features(read_codebook(), FeatureSettings(PREDICTORS))
+    name = "ridge" if model == "several" else model
+    pipeline = build_pipeline(name, features, monotone={}, random_state=0)
     if model == "several":
         pipeline = Pipeline([pipeline.steps[0], ("model", MultiplyImputed(RidgeLogistic(), n_imputations=2))])
     return add_centre_variance(fit_model(pipeline, data.X, data.y_true), data, centre)
@@ -98,7 +100,7 @@ def test_the_variance_of_centres_is_found() -> None:
     for tau in (0.0, 1.0):
         each = []
         for seed in range(15):
-            data, centre, log_odds = make_women(360, seed, tau, 12)
+            data, centre, _ = make_women(360, seed, tau, 12)
             codes = pd.factorize(centre)[0]
             model = FirthLogistic().fit(np.log(data.X[["fsh"]]) - 4.0, data.y_true)
             design = np.column_stack([np.ones(360), np.log(data.X["fsh"]) - 4.0])

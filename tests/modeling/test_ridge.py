@@ -81,7 +81,7 @@ def test_the_evidence_is_that_of_the_integral() -> None:
 
 
 def test_a_rare_level_is_not_expected_to_act_more_than_a_common_one() -> None:
-    """One of twelve women has a level: its step is 3.6 of its standard deviations, and is held to be two of a number's."""
+    """A level of one in twelve: its step, 3.6 of its standard deviations, is held to be worth two of a number's."""
     rare = np.tile(np.r_[1.0, np.zeros(11)], 10)
     X = np.column_stack([np.random.default_rng(0).normal(size=120), (rare - rare.mean()) / rare.std()])
     step = np.ptp(X[:, 1])

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-__all__ = ["add_centre_variance", "compute_centre_variance", "estimate_centre_variance", "find_unknown_centres", "widen_by_centre"]
+__all__ = [
+    "add_centre_variance",
+    "compute_centre_variance",
+    "estimate_centre_variance",
+    "find_unknown_centres",
+    "widen_by_centre",
+]
 
 CENTRE = "centre"
 TAU_SCALE = EvidenceSettings.tau_scale
@@ -68,10 +74,16 @@ def add_centre_variance(pipeline: Pipeline, data: TrainingData, centre: NDArray[
         return widened
     columns, women = pipeline[:-1].transform(data.X), (data.y_true, data.fit_weight, codes)
     if isinstance(found, LinearClassifier):
-        designs, means, covariances = [with_intercept(np.asarray(columns))], [found.posterior_mean_], [found.covariance_]
+        designs, means, covariances = (
+            [with_intercept(np.asarray(columns))],
+            [found.posterior_mean_],
+            [found.covariance_],
+        )
     else:
         designs, means, covariances = found.standardise(columns), found.posterior_means_, found.covariances_
-    each = [estimate_centre_variance(design, *women, *its) for design, *its in zip(designs, means, covariances, strict=True)]
+    each = [
+        estimate_centre_variance(design, *women, *its) for design, *its in zip(designs, means, covariances, strict=True)
+    ]
     grown = np.array([covariance + added for covariance, (_, added) in zip(covariances, each, strict=True)])
     if isinstance(found, LinearClassifier):
         found.covariance_ = grown[0]
@@ -178,4 +190,4 @@ def widen_by_centre(pipeline: Pipeline, X: pd.DataFrame, interval: FloatArray, z
         return interval
     low, high = logit(np.clip(interval, 1e-15, 1.0 - 1e-15)).T
     half = np.hypot((high - low) / 2.0, z * np.sqrt(variance))
-    return expit((low + high)[:, None] / 2.0 + half[:, None] * [-1.0, 1.0])
+    return np.asarray(expit((low + high)[:, None] / 2.0 + np.outer(half, [-1.0, 1.0])), dtype=np.float64)

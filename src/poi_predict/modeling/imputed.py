@@ -246,7 +246,7 @@ class MultiplyImputed(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return terms
 
     def standardise(self, X: ArrayLike) -> FloatArray:
-        """Return the completed columns in each imputation's units, ones before them: (n_imputations, n_women, 1 + k)."""
+        """Return ones and the completed columns in each imputation's units: (n_imputations, n_women, 1 + k)."""
         return np.concatenate([self._standardise(columns) for _, columns in self._judge(X)], axis=1)
 
     def _draw_coefficients(self, n: int, rng: np.random.Generator) -> list[tuple[NDArray[np.intp], FloatArray]]:

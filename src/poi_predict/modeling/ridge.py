@@ -29,7 +29,7 @@ class RidgeLogistic(LinearClassifier):
     """Logistic regression whose coefficients share a normal prior of unknown standard deviation.
 
     How strongly to penalise is not chosen but integrated: the standard deviation of the coefficients has a half-Cauchy
-    prior (Gelman 2006, doi 10.1214/06-BA117A), cut at 3, and each of 20 values of it gives a ridge fit with its marginal
+    prior (Gelman 2006, doi 10.1214/06-BA117A), cut at 3, and each of 20 values of it gives a fit with its marginal
     likelihood by expectation propagation. The mixture is collapsed to one mean and covariance. So intervals hold what
     is not known of the penalty, and are not those of an estimate that was drawn towards zero.
 
@@ -117,6 +117,6 @@ def _find_reach(X: FloatArray) -> FloatArray:
     A yes or no may have gaps that were filled with values in between.
     """
     low, high = X.min(axis=0), X.max(axis=0)
-    is_two_valued = ((X == low) | (X == high)).mean(axis=0) >= TWO_VALUED
+    is_two_valued = (np.equal(X, low) | np.equal(X, high)).mean(axis=0) >= TWO_VALUED
     step = np.where(is_two_valued & (high > low), high - low, 2.0)
     return np.asarray(2.0 / step, dtype=np.float64)
