@@ -12,11 +12,14 @@ import pandas as pd
 import pytest
 
 from poi_predict.batch_scoring import score
+from poi_predict.errors import CohortError
 from poi_predict.modeling import Checkpoint
+from poi_predict.modeling.borrowing.hamiltonian import PLANS
 from poi_predict.modeling.checkpoint import Stage
 from poi_predict.progress import Listener
+from poi_predict.scoring import read_bundle
 from poi_predict.study import Study, read_study
-from poi_predict.workflow import develop, train
+from poi_predict.workflow import check, develop, train
 from support import CREATED
 
 
@@ -146,6 +149,39 @@ def test_eight_events_give_the_prevalence_and_nothing_else(tmp_path: Path) -> No
     assert assessment.details["ladder"]["rung"] == "prevalence"
     assert (assessment.primary, assessment.champion, assessment.details["skill"]) == ("prevalence", None, "none")
     assert assessment.details["sample_size"]["prevalence_interval"]["wilson"]["ci_low"] is not None
+
+
+@pytest.mark.parametrize(
+    "events", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(24, marks=pytest.mark.slow)]
+)
+def test_published_evidence_carries_a_model_of_women_without_events_or_with_nothing_else(
+    events: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poi_predict.modeling.borrowing.joint.FINE_POINTS", 64)  # a quick model, not a fine one
+    monkeypatch.setitem(PLANS, "fine", PLANS["quick"])
+    study, cohort = own_study(tmp_path, '[evidence]\noutcome = "pregnancy"\n'), own_cohort(tmp_path, 24, events, 0.0)
+    with pytest.raises(CohortError, match=r'primary = "evidence" in \[models\]'):
+        develop(study, cohort, n_jobs=1)
+    refused = check(study, cohort)
+    assert not refused.usable
+    models = dataclasses.replace(study.models, candidates=("prevalence", "evidence", "ridge"), primary="evidence")
+    study = dataclasses.replace(study, models=models)
+    checked = check(study, cohort)
+    assert checked.usable
+    assert any("nothing can be judged" in line for line in checked.lines())
+    run = train(study, cohort, tmp_path / "out", n_jobs=1, track=False, created=CREATED)
+    found = run.training.assessment
+    assert (found.primary, found.champion, found.details["skill"]) == ("evidence", None, "not_assessed")
+    assert [candidate.name for candidate in found.candidates] == ["evidence"]
+    assert all(each.estimate is None for each in found.candidates[0].metrics.values())
+    assert "nothing can be judged" in found.warnings[0]
+    assert found.details["leakage"]["to_review"] == []
+    curve = found.details["evidence"]["learning_curve"]
+    assert np.sign(curve[-1]["p_with"] - curve[0]["p_with"]) == (1 if events == 24 else -1)
+    assert "nothing can be judged" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    scored = score(str(tmp_path / "out" / "bundle"), cohort, tmp_path / "scores.csv")
+    assert scored.n_scored == 24
+    assert len(read_bundle(tmp_path / "out" / "bundle").assessment["candidates"]) == 1
 
 
 def test_overriding_the_ladder_brands_everything(tmp_path: Path) -> None:

@@ -37,17 +37,20 @@ def describe_budget(size: Mapping[str, Any], ladder: Ladder, declared: str) -> l
         The primary model that the study names.
     """
     of = "" if float(size["events"]).is_integer() else " (effective number)"
-    budget = (
-        f"Budget: {size['n_patients']} women, {size['events']:g}{of} in the smaller outcome group; "
-        f"{size['parameters']} candidate columns, of which they support {size['affordable_parameters']} unpenalised "
-        f"(Riley's criteria ask for {size['required']} women)."
-    )
-    expected = (
-        f"  Expected without a penalty: shrinkage {size['expected_shrinkage']:.2f}, "
-        f"mean error of a probability {size['expected_mape']:.2f}."
-    )
+    counted = f"Budget: {size['n_patients']} women, {size['events']:g}{of} in the smaller outcome group"
+    lines = [f"{counted}; what distinguishes women cannot be learnt from them."]
+    if "required" in size:
+        supported = (
+            f"{size['parameters']} candidate columns, of which they support {size['affordable_parameters']} "
+            f"unpenalised (Riley's criteria ask for {size['required']} women)."
+        )
+        expected = (
+            f"  Expected without a penalty: shrinkage {size['expected_shrinkage']:.2f}, "
+            f"mean error of a probability {size['expected_mape']:.2f}."
+        )
+        lines = [f"{counted}; {supported}", expected]
     next_tier = f" The next tier needs {ladder.next_n} women like these." if ladder.next_n else ""
-    lines = [budget, expected, f"  Model tier: {ladder.rung}. {ladder.reason}{next_tier}"]
+    lines.append(f"  Model tier: {ladder.rung}. {ladder.reason}{next_tier}")
     primary = ladder.primary_for(declared)
     if primary != declared:
         lines.append(f"  {declared} is more than this cohort supports; the primary model is {primary}.")

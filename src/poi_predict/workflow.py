@@ -14,6 +14,7 @@ import numpy as np
 
 from poi_predict.checking import Checked, describe_reading, find_skewed, write_findings
 from poi_predict.cohort import (
+    FEWEST_PER_OUTCOME,
     Cohort,
     Findings,
     SyntheticSettings,
@@ -123,7 +124,7 @@ def check(
     notes = describe_reading(study, found)
     if not findings.errors:
         try:
-            analysis = build_analysis_set(found, study.inclusion, study.endpoint)
+            analysis = build_analysis_set(found, study.inclusion, study.endpoint, _find_fewest(study))
             attrition = analysis.attrition
             findings = Findings.of([*findings, *analysis.findings, *find_skewed(study, analysis)])
             untestable = describe_untestable(study.validation, analysis.y_true, analysis.centre, analysis.patient)
@@ -139,6 +140,11 @@ def check(
             raise
         unwritten = f"{error} Name a file by --findings."
     return Checked(findings, attrition, problem, written, tuple(notes), unwritten)
+
+
+def _find_fewest(study: Study) -> int:
+    """Women with the event, and without it, that the study's model cannot do without."""
+    return 0 if study.models.primary == EVIDENCE and study.evidence is not None else FEWEST_PER_OUTCOME
 
 
 def develop(
@@ -171,7 +177,7 @@ def develop(
     cohort = read_cohort(
         cohort_file, study.codebook, study.reading, required=study.required_variables, used=study.used_variables
     )
-    analysis = build_analysis_set(cohort, study.inclusion, study.endpoint)
+    analysis = build_analysis_set(cohort, study.inclusion, study.endpoint, _find_fewest(study))
     check_predictors(analysis, study.features.predictors)
     for finding in (*analysis.findings, *find_skewed(study, analysis)):
         listener.say(f"Warning: {finding.message}")

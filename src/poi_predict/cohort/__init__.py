@@ -11,7 +11,13 @@ from poi_predict.cohort.mapping import (
     reading_as_dict,
     reading_from_dict,
 )
-from poi_predict.cohort.population import AnalysisSet, InclusionRule, build_analysis_set, check_predictors
+from poi_predict.cohort.population import (
+    FEWEST_PER_OUTCOME,
+    AnalysisSet,
+    InclusionRule,
+    build_analysis_set,
+    check_predictors,
+)
 from poi_predict.cohort.reading import Cohort, Fingerprint, check_cohort, read_cohort
 from poi_predict.cohort.streaming import (
     Block,
@@ -30,6 +36,7 @@ from poi_predict.cohort.table_one import compute_table_one
 
 __all__ = [
     "EQUAL_ROWS_READ",
+    "FEWEST_PER_OUTCOME",
     "AnalysisSet",
     "Block",
     "BlockPlan",

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from poi_predict.cohort.findings import Finding
     from poi_predict.cohort.reading import Cohort
 
-__all__ = ["AnalysisSet", "InclusionRule", "build_analysis_set", "check_predictors"]
+__all__ = ["FEWEST_PER_OUTCOME", "AnalysisSet", "InclusionRule", "build_analysis_set", "check_predictors"]
 
-# Fewer women than this with, or without, the event leave nothing to compare or to resample.
-_FEWEST_PER_CLASS = 2
+FEWEST_PER_OUTCOME = 2
+"""Fewer women than this with, or without, the event leave nothing to compare or to resample."""
+PUBLISHED_INSTEAD = (
+    ' Published evidence carries a model without any event: primary = "evidence" in [models], with a '
+    "section [evidence]."
+)
 _FEWEST_SHOWN = 5
 
 
@@ -219,7 +223,7 @@ class AnalysisSet:
             lost = self.n_unfollowed or self.n_undated
             return "No woman was censored before the horizon." if not lost else "No follow-up ended before the horizon."
         if np.allclose(self.weight, 1):
-            return f"{_count(self.n_censored)} were censored and left out without weights, as the study asks."
+            return f"{_count(self.n_censored)} were censored and left out; the others count alike."
         return (
             f"{_count(self.n_censored)} without an event were followed for less than the horizon. They are censored, "
             "not non-responders. Women with complete follow-up were weighted to represent them, by the inverse of the "
@@ -256,19 +260,30 @@ def check_predictors(analysis: AnalysisSet, predictors: Sequence[str]) -> None:
 
 
 def build_analysis_set(
-    cohort: Cohort, rules: Sequence[InclusionRule], endpoint_settings: EndpointSettings
+    cohort: Cohort,
+    rules: Sequence[InclusionRule],
+    endpoint_settings: EndpointSettings,
+    fewest: int = FEWEST_PER_OUTCOME,
 ) -> AnalysisSet:
     """Apply the inclusion rules in order, then the endpoint; keep rows whose outcome is known.
 
     Censored rows carry no weight of their own, so they leave too; with ``ipcw`` the women who were followed
     stand for them. The censoring distribution is that of the women included.
 
+    Parameters
+    ----------
+    cohort : Cohort
+    rules : sequence of InclusionRule
+    endpoint_settings : EndpointSettings
+    fewest : int
+        Women that must have the event, and as many that must not; 0 for a model that stands on published evidence.
+
     Raises
     ------
     StudyError
         When a rule does not fit the cohort.
     CohortError
-        When the outcome cannot be formed, or fewer than two women with the event or without it are left.
+        When the outcome cannot be formed, or too few women with the event or without it are left.
     """
     data = cohort.data
     status = classify_outcome(data, endpoint_settings)
@@ -297,7 +312,7 @@ def build_analysis_set(
     patient = _codes(log.woman[kept])
     y_true = (status[kept] == "event").astype(int)
     findings = [each for found in breaches for each in found.findings(cohort.row_number[included])]
-    _check_both_classes(patient, y_true, endpoint, findings)
+    _check_both_outcomes(patient, y_true, fewest, (endpoint, findings))
     analysed = data[kept].reset_index(drop=True)
     return AnalysisSet(
         data=analysed,
@@ -382,17 +397,20 @@ def _pseudonyms(patient: NDArray[np.int_]) -> NDArray[np.str_]:
     return np.array([f"W{number + 1:0{width}d}" for number in patient.tolist()])
 
 
-def _check_both_classes(
-    patient: NDArray[np.int_], y_true: NDArray[np.int_], endpoint: Endpoint, findings: Sequence[Finding]
+def _check_both_outcomes(
+    patient: NDArray[np.int_], y_true: NDArray[np.int_], fewest: int, lost_by: tuple[Endpoint, Sequence[Finding]]
 ) -> None:
     women = {label: np.unique(patient[y_true == label]).size for label in (1, 0)}
-    if min(women.values()) < _FEWEST_PER_CLASS:
-        losses = {"unknown": "have no outcome", "censored": "were followed for less than the horizon"}
-        counts = {words: int((endpoint.status == name).sum()) for name, words in losses.items()}
-        lost = " and ".join(f"{count} {words}" for words, count in counts.items() if count)
-        raise CohortError(
-            f"A model needs at least {_FEWEST_PER_CLASS} women with the event and {_FEWEST_PER_CLASS} "
-            f"without; {women[1]} with and {women[0]} without are left. "
-            + ("Bring more women, or widen the inclusion rules." if not lost else f"Of the rows included, {lost}.")
-            + "".join(f" {finding.message}" for finding in findings)
-        )
+    if len(patient) and min(women.values()) >= fewest:
+        return
+    endpoint, findings = lost_by
+    losses = {"unknown": "have no outcome", "censored": "were followed for less than the horizon"}
+    counts = {words: int((endpoint.status == name).sum()) for name, words in losses.items()}
+    lost = " and ".join(f"{count} {words}" for words, count in counts.items() if count)
+    raise CohortError(
+        f"A model that learns from these women alone needs at least {FEWEST_PER_OUTCOME} with the event and "
+        f"{FEWEST_PER_OUTCOME} without; {women[1]} with and {women[0]} without are left. "
+        + (f"Of the rows included, {lost}." if lost else "Bring more women, or widen the inclusion rules.")
+        + "".join(f" {finding.message}" for finding in findings)
+        + (PUBLISHED_INSTEAD if len(patient) else "")
+    )

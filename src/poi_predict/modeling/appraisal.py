@@ -63,20 +63,29 @@ def describe_sample_size(data: TrainingData, ladder: Ladder) -> dict[str, Any]:
         Only outcomes, weights and patients are used.
     ladder : Ladder
         Knows the number of candidate columns.
+
+    Returns
+    -------
+    dict
+        Where all women have the same outcome, without what Riley's criteria ask for: they have no answer.
     """
     found = compute_information(data.y_true, data.weight, data.patient)
     effective, prevalence = max(1, int(found.effective)), found.prevalence
-    r2 = SHARE_OF_LARGEST_R2 * compute_max_r2_cox_snell(prevalence)
-    needed = compute_sample_size(r2, ladder.parameters, prevalence)
     shares = compute_prevalence_estimates(data.y_true, data.weight, data.patient)
-    return {
+    counted = {
         "n_patients": found.n_women,
         "effective_n": round(found.effective, 1),
         "events": math.floor(10 * found.events) / 10,
         "prevalence": prevalence,
         "prevalence_interval": {method: share.as_dict() for method, share in shares.items()},
-        "anticipated_r2": r2,
         "parameters": ladder.parameters,
+    }
+    if not found.has_both_outcomes:
+        return counted
+    r2 = SHARE_OF_LARGEST_R2 * compute_max_r2_cox_snell(prevalence)
+    needed = compute_sample_size(r2, ladder.parameters, prevalence)
+    return counted | {
+        "anticipated_r2": r2,
         "affordable_parameters": compute_affordable_parameters(effective, r2, prevalence),
         "required": needed.required,
         "for_shrinkage": needed.for_shrinkage,
@@ -221,7 +230,7 @@ def _leakage(development: Development, suspects: Mapping[str, Any]) -> dict[str,
         n_duplicates_across_folds=duplicates.count_across_folds(plan.folds) if plan.folds.is_possible else None,
         known_after_treatment=suspects["known_after_treatment"],
         defining_outcome=suspects["defining_outcome"],
-        alone=_rank_alone(data),
+        alone=_rank_alone(data) if plan.folds.is_possible else None,
         c_model=_c_of_primary(development),
         reviewed=suspects.get("reviewed", ()),
     )

@@ -37,6 +37,10 @@ CHAMPION_RULE = (
     "the primary model is champion where its skill is shown against shuffled outcomes, and no predictor that ranks "
     "suspiciously well alone waits for a person to look at it"
 )
+WITHOUT_WOMEN = (
+    "{note}: no cross-validation, no test against shuffled outcomes, no champion. This model stands on published "
+    "evidence more than on these women; how well it predicts for them is not known."
+)
 UNREVIEWED = (
     "A person has to look at {names}: alone it ranks as well as the whole model, or above c 0.9. The model is not "
     "champion until it is declared in predictors.reviewed."
@@ -154,8 +158,8 @@ def _corrected_metrics(
 
 def _log_loss_reduction(development: Development) -> Estimate | None:
     p = development.cross_validated.p_response
-    model, reference = p[development.plan.primary], p["prevalence"]
-    if not model.size or np.isnan(model).any() or np.isnan(reference).any():
+    model, reference = p[development.plan.primary], p.get("prevalence")
+    if not model.size or reference is None or np.isnan(model).any() or np.isnan(reference).any():
         return None
     data = development.data
     return compute_log_loss_reduction(data.y_true, model, reference, data.weight, patient=data.patient)
@@ -175,9 +179,11 @@ def _resampling_counts(development: Development) -> dict[str, object]:
 
 
 def _warnings(development: Development) -> tuple[str, ...]:
-    data, found = development.data, []
+    data, folds, found = development.data, development.plan.folds, []
     events = int(min(data.y_true.sum(), len(data.y_true) - data.y_true.sum()))
-    if events < FEW_EVENTS:
+    if not folds.is_possible:
+        found.append(WITHOUT_WOMEN.format(note=str(folds.note).capitalize()))
+    elif events < FEW_EVENTS:
         found.append(
             f"Only {events} women are in the smaller outcome group. Hardly any model can be distinguished from the "
             "overall rate with so few; read every interval before any estimate."
@@ -188,8 +194,8 @@ def _warnings(development: Development) -> tuple[str, ...]:
     above = [name for name in development.plan.candidates if not ladder.supports(name)]
     if above:
         found.append(f"For comparison only, since the cohort does not support them: {', '.join(above)}.")
-    if development.plan.folds.note:
-        found.append(f"Cross-validation: {development.plan.folds.note}.")
+    if folds.is_possible and folds.note:
+        found.append(f"Cross-validation: {folds.note}.")
     for name, counts in development.cross_validated.failures.items():
         found.append(
             f"{sum(counts.values())} fits of {name} failed in cross-validation; its figures are not estimable."
@@ -198,6 +204,6 @@ def _warnings(development: Development) -> tuple[str, ...]:
     if failed:
         found.append(f"{failed} of {len(development.refits.plan)} bootstrap resamples could not be used.")
     few = describe_few_refits(len(development.refits.plan) - failed)
-    if few:
+    if few and folds.is_possible:
         found.append(f"Bootstrap: {few}.")
     return tuple(found)

@@ -115,11 +115,14 @@ def plan_development(
     folds = make_folds(
         data.y_true, data.patient, n_folds=validation.folds, n_repeats=validation.repeats, seed=folds_seed
     )
+    n_resamples = validation.bootstrap
+    if not folds.is_possible:  # nothing can be compared
+        names, n_resamples = (primary,), 0
     return DevelopmentPlan(
         candidates={name: _spare_few(build(name), declared.least) for name in names},
         primary=primary,
         folds=folds,
-        resamples=make_bootstrap(data.y_true, data.patient, n_resamples=validation.bootstrap, seed=bootstrap_seed),
+        resamples=make_bootstrap(data.y_true, data.patient, n_resamples=n_resamples, seed=bootstrap_seed),
         ladder=ladder,
         null=NullPlan(validation.permutations, min(folds.n_folds, NULL_FOLDS), NULL_REPEATS, null_seed, centre),
         centre=centre,

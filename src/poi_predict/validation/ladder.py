@@ -256,7 +256,8 @@ def _floor(women: float) -> float:
 
 def _give_reason(rung: Rung, found: InformationContent, n_parameters: int, rule: LadderSettings) -> str:
     if not found.has_both_outcomes:
-        return "All women have the same outcome, so no model can distinguish them."
+        carried = "; published evidence supports one all the same" if rung == "evidence" else ""
+        return f"All women have the same outcome, so they support no model that distinguishes them{carried}."
     events = _floor(found.events)
     effective = "" if events.is_integer() else " (effective number)"
     women = f"{events:g} women{effective} in the smaller outcome group"

@@ -17,6 +17,7 @@ import numpy as np
 
 from .arrays import FloatArray, IntArray, check_outcome, check_patient, check_weight
 from .optimism import describe_few_refits
+from .resampling import make_folds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -231,6 +232,9 @@ def describe_untestable(
     >>> describe_untestable(ValidationSettings(bootstrap=20), [1, 0] * 20, None, None)
     ('Bootstrap: too few refits for a verdict: 20, and no fewer than 100 give an interval.',)
     """
+    folds = make_folds(y_true, patient, n_folds=settings.folds, n_repeats=1, seed=0)
+    if not folds.is_possible:
+        return (f"Skill: {folds.note}.",)
     skill = (describe_few_permutations(settings.permutations), describe_few_arrangements(y_true, centre, patient))
     refits = describe_few_refits(settings.bootstrap)
     return (*(f"Skill: {reason}." for reason in skill if reason), *((f"Bootstrap: {refits}.",) if refits else ()))

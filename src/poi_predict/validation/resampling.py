@@ -29,6 +29,7 @@ __all__ = [
     "make_folds",
 ]
 
+FEW_OUTCOMES = "with fewer than two women with, or without, the event nothing can be judged"
 ONE_CLASS = "only one outcome class in the resample"
 
 
@@ -109,7 +110,7 @@ def make_folds(
     >>> plan.n_folds, plan.fold.shape, plan.note
     (3, (12, 2), '3 folds instead of 5, because only 3 patients have the event')
     >>> make_folds([1, 0, 0], None, n_folds=5, n_repeats=1, seed=1).note
-    'no cross-validation: it needs two patients with and two without the event; there are 1 and 2'
+    'with fewer than two women with, or without, the event nothing can be judged'
     """
     if n_folds < 2 or n_repeats < 1:
         raise ValueError(f"n_folds must be at least 2 and n_repeats 1; they are {n_folds} and {n_repeats}")
@@ -130,10 +131,7 @@ def _limit_folds(responds: NDArray[np.bool_], requested: int) -> tuple[int, str 
     n_with, n_without = int(responds.sum()), int((~responds).sum())
     rarer, word = (n_with, "have") if n_with <= n_without else (n_without, "lack")
     if rarer < 2:
-        return 0, (
-            "no cross-validation: it needs two patients with and two without the event; "
-            f"there are {n_with} and {n_without}"
-        )
+        return 0, FEW_OUTCOMES
     if rarer < requested:
         return rarer, f"{rarer} folds instead of {requested}, because only {rarer} patients {word} the event"
     return requested, None
@@ -208,14 +206,14 @@ def make_bootstrap(y_true: ArrayLike, patient: ArrayLike | None, *, n_resamples:
     y_true, patient : arrays of shape (n,)
         Outcome, and patient of each row (None: every row is a patient of her own).
     n_resamples : int
-        Number of resamples, at least 1.
+        Number of resamples; 0 for none.
     seed : int
         Same seed, same resamples.
 
     Raises
     ------
     ValueError
-        If an array is malformed or `n_resamples` is below 1.
+        If an array is malformed or `n_resamples` is negative.
 
     Examples
     --------
@@ -223,8 +221,8 @@ def make_bootstrap(y_true: ArrayLike, patient: ArrayLike | None, *, n_resamples:
     >>> len(plan), plan.failure_counts
     (100, {'only one outcome class in the resample': 6})
     """
-    if n_resamples < 1:
-        raise ValueError(f"n_resamples must be at least 1; it is {n_resamples}")
+    if n_resamples < 0:
+        raise ValueError(f"n_resamples must not be negative; it is {n_resamples}")
     y = check_outcome(y_true)
     codes = check_patient(patient, y.size)
     n_patients = int(codes.max()) + 1
