@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from children import started
 from poi_predict.batch_scoring import ScoringOptions, score
 from poi_predict.cohort import ColumnMapping, ReadingSettings, read_codebook, read_frame
 from poi_predict.errors import BundleError
-from poi_predict.scoring import Bundle, answer_frame, read_bundle, score_frame, write_bundle
+from poi_predict.scoring import Bundle, answer_frame, read_bundle, score_frame, survey_scoring_cohort, write_bundle
 from poi_predict.tracking import mlflow_session
 from poi_predict.tracking.mlflow_model import without_nan
 from poi_predict.tracking.mlflow_store import read_registered_bundle, record_training
@@ -307,3 +308,19 @@ def test_a_changed_byte_is_refused(other: tuple[TrackedRun, Path], uri: str) -> 
     card.write_bytes(card.read_bytes() + b" ")
     with pytest.raises(BundleError):
         read_registered_bundle(found.uri, tracking_uri=uri)
+
+
+def test_an_assumed_limit_and_an_absent_column_are_flagged_as_score_flags_them(bundle: Bundle, tmp_path: Path) -> None:
+    reading = bundle.contract.reading | {"usual_limits": {"amh": 0.02}}
+    known = replace(bundle, contract=replace(bundle.contract, reading=reading))
+    women = pd.DataFrame([{"patient_id": "A", "fsh": "60", "amh": cell} for cell in ("ND", "0", "0.02", "<0.02")])
+    answer = answer_frame(known, women, reasons=0)
+    flags = answer["flags"].str.split(";").map(set)
+    assert ["limit_assumed:amh" in flag for flag in flags] == [True, True, False, False]
+    assert all("missing:age" in flag for flag in flags)
+    assert answer["p_response"][0] == answer["p_response"][3]
+    women.to_csv(tmp_path / "women.csv", index=False)
+    plan = survey_scoring_cohort(known, tmp_path / "women.csv", allow_synthetic=True)
+    assert "absent_column" in {finding.rule for finding in plan.tables[0].warnings}
+    with pytest.raises(BundleError, match="holds none"):
+        answer_frame(known, women[["patient_id"]])

@@ -106,7 +106,7 @@ def _read_numbers(
         columns[f"{name}__below"] = pd.Series(parsed.below)
     doubts = {
         "zero_recorded": parsed.zero,
-        "borrowed_limit": parsed.borrowed & ~parsed.zero,
+        "borrowed_limit": parsed.borrowed,
         "above_limit": parsed.above,
     }
     return columns, parsed.faults | doubts

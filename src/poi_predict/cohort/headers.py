@@ -128,6 +128,8 @@ def plan_columns(
     for name, positions in rivals.items():
         facts = {"column": name, "read": shown_header(headers[matched[name][0]]), "others": _quoted(headers, positions)}
         findings.append(column_finding("other_column", name, **facts, from_bundle=settings.from_bundle))
+    if not any(plan.variable.name in required for plan in plans):
+        findings = [replace(f, severity="error") if f.rule == "absent_column" else f for f in findings]
     left_out = [v for v in codebook.values() if v not in wanted and v.name in required]
     findings += [column_finding("left_out_column", v.name) for v in left_out]
     plans, said = find_companions(plans, [(h.position, h.text, h.key) for h in matching.open], settings)
@@ -215,7 +217,8 @@ class _Matching(NamedTuple):
             column, remedy = f'{variable.name} (column "{shown_header(own)}")', f"Correct {place}."
         if self.settings.from_bundle:
             remedy = "Add it under that name."
-        return [column_finding("missing_column", variable.name, column=column, near=hint, remedy=remedy)]
+        rule = "absent_column" if self.settings.absent_is_unknown and near is None else "missing_column"
+        return [column_finding(rule, variable.name, column=column, near=hint, remedy=remedy)]
 
 
 class _Header(NamedTuple):

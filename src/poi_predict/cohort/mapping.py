@@ -165,6 +165,9 @@ class ReadingSettings:
         model is asked, the limit that was usual in the women of training.
     from_bundle : bool
         Whether a stored model reads by these settings, so that messages speak of the file alone.
+    absent_is_unknown : bool
+        Whether a required column may be absent, as every one but the last of a stored model's may be: its values are
+        then unknown in each row.
     visits : VisitSettings, optional
         Which column says of which visit a row is, where a woman has a row for each; without it, a column such as
         ``redcap_event_name`` is recognised where its content leaves no doubt.
@@ -187,6 +190,7 @@ class ReadingSettings:
     max_columns: int = 5000
     usual_limits: Mapping[str, float] = field(default_factory=dict)
     from_bundle: bool = field(default=False, compare=False)
+    absent_is_unknown: bool = field(default=False, compare=False)
     visits: VisitSettings | None = None
 
     def __post_init__(self) -> None:
@@ -238,7 +242,7 @@ def reading_as_dict(settings: ReadingSettings) -> dict[str, Any]:
     True
     """
     plain = asdict(settings)
-    del plain["from_bundle"]
+    del plain["from_bundle"], plain["absent_is_unknown"]
     if settings.visits is None:
         del plain["visits"]  # as bundles of earlier versions have it
     return plain | {name: list(plain[name]) for name in _LISTS}

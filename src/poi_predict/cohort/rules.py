@@ -155,6 +155,9 @@ _TABLE = {
 }
 _COLUMNS = {
     "missing_column": Rule("error", "{column} must be a column of the table; it is not there{near}. {remedy}"),
+    "absent_column": Rule(
+        "warning", "{column} should be a column of the table; it is not there, so unknown in every row. {remedy}"
+    ),
     "unused_mapping": Rule(
         "warning",
         "{column} should be a column of the table, as it is mapped; it is not there{near}. Correct or "

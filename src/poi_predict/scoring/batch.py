@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ from poi_predict.scoring.blocks import score_inputs
 from poi_predict.scoring.conforming import conform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
+    from numpy.typing import NDArray
 
     from poi_predict.scoring.bundle import Bundle
 
@@ -36,7 +40,7 @@ def read_scoring_cohort(bundle: Bundle, path: Path | str, *, allow_synthetic: bo
     Raises
     ------
     CohortError
-        If the table as a whole cannot be scored: unreadable, or a predictor's column is missing.
+        If the table as a whole cannot be scored: unreadable, or without a predictor. One without a column is unknown.
     BundleError
         If the model was made from synthetic women, the table is not synthetic, and that is not allowed.
     """
@@ -44,7 +48,7 @@ def read_scoring_cohort(bundle: Bundle, path: Path | str, *, allow_synthetic: bo
     cohort = read_cohort(
         Path(path),
         Codebook.from_dict(contract.codebook),
-        reading_from_dict(contract.reading),
+        replace(reading_from_dict(contract.reading), absent_is_unknown=True),
         required=contract.predictors,
         permit_row_errors=True,
     )
@@ -78,7 +82,7 @@ def survey_scoring_cohort(
     plan = survey_cohort(
         Path(spec),
         Codebook.from_dict(contract.codebook),
-        reading_from_dict(contract.reading),
+        replace(reading_from_dict(contract.reading), absent_is_unknown=True),
         required=contract.predictors,
         n_threads=n_threads,
     )
@@ -115,15 +119,20 @@ def score_frame(bundle: Bundle, frame: pd.DataFrame, reasons: int = 3) -> pd.Dat
     Raises
     ------
     BundleError
-        If a predictor's column is missing.
+        If no predictor has a column; one that has none is unknown.
     """
-    missing = [name for name in bundle.contract.predictors if name not in frame]
-    if missing:
+    return _score_known(bundle, frame, reasons, {})
+
+
+def _score_known(
+    bundle: Bundle, frame: pd.DataFrame, reasons: int, assumed: Mapping[str, NDArray[np.bool_]]
+) -> pd.DataFrame:
+    if not any(name in frame for name in bundle.contract.predictors):
         raise BundleError(
-            f"A table to be scored must hold every predictor; {', '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing. Add the column, empty where unknown."
+            "A table to be scored must hold a predictor of the model; it holds none. Add the columns "
+            f"{', '.join(bundle.contract.predictors)}, as far as they are known."
         )
-    scores: pd.DataFrame = score_inputs(bundle, conform(frame, bundle.contract), reasons).to_pandas()
+    scores: pd.DataFrame = score_inputs(bundle, conform(frame, bundle.contract), reasons, assumed).to_pandas()
     if "patient_id" in frame:
         scores["patient_id"] = frame["patient_id"].astype(str).to_numpy(dtype=object)
     return scores
@@ -150,11 +159,12 @@ def answer_frame(bundle: Bundle, frame: pd.DataFrame, reasons: int = 3) -> pd.Da
     Raises
     ------
     BundleError
-        If a predictor's column is missing.
+        If no predictor has a column; one that has none is unknown.
     """
     contract = bundle.contract
     block = read_frame(frame, Codebook.from_dict(contract.codebook), reading_from_dict(contract.reading))
-    scored = score_frame(bundle, block.data.loc[block.usable], reasons).set_axis(np.flatnonzero(block.usable))
+    known = block.data.loc[block.usable]
+    scored = _score_known(bundle, known, reasons, block.assumed_of(block.usable)).set_axis(np.flatnonzero(block.usable))
     answer = scored.reindex(range(len(frame)))
     answer["patient_id"] = block.data["patient_id"]
     words: list[list[str]] = [[] for _ in range(len(frame))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,15 +120,12 @@ def score_block(job: ScoringJob, block: BlockPlan) -> BlockResult:
         If the block has changed since the survey, or cannot be read.
     """
     read = read_block(job.plan, block)
-    usable = np.ones(len(read.data), dtype=bool)
-    for fault in read.faults:
-        usable[fault.rows] = False
+    usable = read.usable
     bundle = job.stored.bundle
     kept = read.data if usable.all() else read.data.loc[usable].reset_index(drop=True)
     inputs = conform(kept, bundle.contract)
     reckoned = reckon(bundle, inputs, reasons=job.reasons > 0)
-    flags = _flag(bundle, inputs, reckoned)
-    flags = add_flags(flags, {f"limit_assumed:{name}": rows[usable] for name, rows in read.assumed.items()})
+    flags = _flag(bundle, inputs, reckoned, read.assumed_of(usable))
     name = job.plan.tables[read.table].name
     columns = _lay_out(_identify(kept, job), reckoned, flags, job.schema, name)
     scores, n_neutralised = encode_scores(columns, job.suffix)
@@ -142,7 +140,9 @@ def score_block(job: ScoringJob, block: BlockPlan) -> BlockResult:
     )
 
 
-def score_inputs(bundle: Bundle, inputs: pd.DataFrame, reasons: int) -> pa.Table:
+def score_inputs(
+    bundle: Bundle, inputs: pd.DataFrame, reasons: int, assumed: Mapping[str, NDArray[np.bool_]] = MappingProxyType({})
+) -> pa.Table:
     """Score conformed inputs in memory: the one way from inputs to scores, without identifiers.
 
     Parameters
@@ -151,6 +151,8 @@ def score_inputs(bundle: Bundle, inputs: pd.DataFrame, reasons: int) -> pa.Table
     inputs : DataFrame of shape (n_rows, n_inputs)
         From `conform`.
     reasons : int
+    assumed : mapping of str to array of bool
+        Rows by variable whose detection limit was assumed.
 
     Returns
     -------
@@ -158,15 +160,18 @@ def score_inputs(bundle: Bundle, inputs: pd.DataFrame, reasons: int) -> pa.Table
         With an empty ``patient_id``.
     """
     reckoned = reckon(bundle, inputs, reasons=reasons > 0)
-    flags = _flag(bundle, inputs, reckoned)
+    flags = _flag(bundle, inputs, reckoned, assumed)
     nobody = pa.array([""] * len(inputs), pa.string())
     return _lay_out(nobody, reckoned, flags, describe_columns(min(reasons, len(bundle.contract.predictors))))
 
 
-def _flag(bundle: Bundle, inputs: pd.DataFrame, reckoned: Reckoned) -> NDArray[np.object_]:
+def _flag(
+    bundle: Bundle, inputs: pd.DataFrame, reckoned: Reckoned, assumed: Mapping[str, NDArray[np.bool_]]
+) -> NDArray[np.object_]:
     flags = compute_flags(inputs, bundle.contract, reckoned.derived)
     elsewhere = find_unknown_centres(bundle.pipeline, inputs)
-    return add_flags(flags, {"centre_unknown": elsewhere}) if elsewhere.any() else flags
+    raised = {"centre_unknown": elsewhere} if elsewhere.any() else {}
+    return add_flags(flags, raised | {f"limit_assumed:{name}": rows for name, rows in assumed.items()})
 
 
 def _identify(kept: pd.DataFrame, job: ScoringJob) -> pa.Array:

@@ -21,7 +21,7 @@ def conform(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame of shape (n_rows, n_columns)
-        Holds at least the predictors.
+        Holds predictors; those that it does not are unknown.
     contract : Contract
     """
     codebook = Codebook.from_dict(contract.codebook)
@@ -29,8 +29,9 @@ def conform(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     for name in contract.input_columns:
         if name not in frame and name.endswith("__below"):
             columns[name] = pd.Series(False, index=frame.index)
-        elif name not in frame:  # the centre: predictors were looked for before
-            columns[name] = pd.Series(np.nan, index=frame.index, dtype="str")
+        elif name not in frame:
+            kind = "str" if name == "centre" or codebook[name].kind in ("category", "multi") else "float64"
+            columns[name] = pd.Series(np.nan, index=frame.index, dtype=kind)
         elif name.endswith("__below"):
             columns[name] = frame[name].fillna(False).astype(bool)
         elif codebook[name].kind in ("category", "multi"):

@@ -85,6 +85,10 @@ class Block:
             usable[fault.rows] = False
         return usable
 
+    def assumed_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return `assumed` of some rows, a mask."""
+        return {name: assumed[rows] for name, assumed in self.assumed.items()}
+
 
 def read_block(plan: CohortPlan, block: BlockPlan) -> Block:
     r"""Read one block of a surveyed cohort; blocks can be read in any order, by any thread or process.
