@@ -109,3 +109,9 @@ def test_what_runs_killed_long_ago_left_is_cleared_and_what_is_fresh_is_not(tmp_
     with staged_folder(tmp_path / "out", "marker") as staged:
         (staged / "marker").touch()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".out.partial-fresh", ".out.partial-fresh.file", "out"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "clinic.csv").write_text("id")
+    with pytest.raises(OutputError, match="could not be written"), staged_file(tmp_path / "clinic.csv" / "out.csv"):
+        pass

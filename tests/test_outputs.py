@@ -131,3 +131,7 @@ def test_rows_that_are_all_rejected_end_with_the_exit_code_of_bad_input(tmp_path
     assert "3 rows read = 0 scored + 3 rejected" in result.output
     assert "none of 3 does" in result.output
     assert (tmp_path / "scores.csv.rejected.csv").exists()
+    table = tmp_path / "regimens.csv"
+    result = CliRunner().invoke(app, [*map(str, COMMANDS["regimens --all"]), "-c", str(file), "-o", str(table)])
+    assert result.exit_code == 2
+    assert "none of 3 does" in result.output

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from poi_predict.cohort.missing import find_missing
 from poi_predict.cohort.rules import column_finding
 from poi_predict.errors import OutputError
 from poi_predict.files import check_output, staged_file
@@ -129,8 +130,14 @@ def describe_reading(study: Study, cohort: Cohort) -> list[str]:
     data, total = cohort.data, cohort.n_rows
     used = [name for name in study.required_variables if name in data]
     below = {name: int(data[f"{name}__below"].sum()) for name in used if f"{name}__below" in data}
+    missing = {name: int(find_missing(data, name).sum()) for name in used}
     lines = [
-        *_count("Missing", {name: int(data[name].isna().sum()) for name in used}, total),
+        *_count("Missing", missing, total),
+        *_count(
+            "Not applicable (primary amenorrhea)",
+            {name: int(data[name].isna().sum()) - missing[name] for name in used},
+            total,
+        ),
         *_count("Below a detection limit", below, total),
     ]
     if study.without_role:

@@ -189,12 +189,7 @@ def score(
         scored = run(model, cohort, out, options, listener=Listener(on_progress, _say))
     for line in scored.lines():
         _say(line)
-    if scored.n_rows and not scored.n_scored:
-        _complain(
-            f"A row must keep the rules of the model to be scored; none of {scored.n_rows} does. Correct them by the "
-            "reasons written beside the scores, and score again with --overwrite."
-        )
-        raise typer.Exit(EXIT_INPUT)
+    _refuse_none(scored.n_rows, scored.n_scored)
 
 
 @app.command()
@@ -262,10 +257,12 @@ def regimens(
         raise PoiPredictError("--row chooses among the rows of one woman; name her by --patient, or leave it out.")
     allowed = {"allow_synthetic": allow_synthetic_model, "overwrite": overwrite}
     if patient is None:
-        lines = compare_cohort(model, cohort, out, **allowed).lines(out)
-    else:
-        lines = compare_patient(model, cohort, patient, out, row=row, **allowed)
-    for line in lines:
+        compared = compare_cohort(model, cohort, out, **allowed)
+        for line in compared.lines(out):
+            _say(line)
+        _refuse_none(compared.n_rows, len(compared.comparison))
+        return
+    for line in compare_patient(model, cohort, patient, out, row=row, **allowed):
         _say(line)
 
 
@@ -330,6 +327,16 @@ def _origin(traceback: TracebackType | None) -> str:
             place = f"{file.name}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place
+
+
+def _refuse_none(n_rows: int, n_answered: int) -> None:
+    """End with the exit code of bad input where every row was rejected."""
+    if n_rows and not n_answered:
+        _complain(
+            f"A row must keep the rules of the model to be scored; none of {n_rows} does. Correct them by the "
+            "reasons written beside the output, and run the command again with --overwrite."
+        )
+        raise typer.Exit(EXIT_INPUT)
 
 
 def _jobs(jobs: int) -> int:

@@ -112,7 +112,8 @@ def staged_file(target: Path, *, private: bool = False) -> Iterator[Path]:
             yield partial
             partial.replace(target)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):  # a file stands where the folder should
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -210,7 +211,7 @@ def check_folder_is_ours(target: Path, marker: str) -> None:
         raise OutputError(f"The output must be a folder; {target.name} is a file. Name another folder.")
     if target.is_dir() and any(target.iterdir()) and not (target / marker).exists():
         raise OutputError(
-            f"An output folder must be new, empty or an earlier output; {target.name} holds other files. "
+            f"An output folder must be new, empty or an earlier output; {target.absolute().name} holds other files. "
             "Name another folder."
         )
 

@@ -215,7 +215,8 @@ class _Woman:
 def _read_woman(bundle: Bundle, cohort_file: Path, patient: str, row: int | None, *, allow_synthetic: bool) -> _Woman:
     cohort = read_scoring_cohort(bundle, cohort_file, allow_synthetic=allow_synthetic)
     hers, remark = find_woman(cohort, patient, row)
-    return _Woman(patient, hers, cohort.synthetic, (remark,) if remark else ())
+    doubts = [finding.message for finding in cohort.findings.warnings if not finding.concerns_rows]
+    return _Woman(patient, hers, cohort.synthetic, (*([remark] if remark else []), *doubts))
 
 
 def _describe_woman(bundle: Bundle, woman: _Woman, *, for_regimens: bool = False) -> PatientContent:

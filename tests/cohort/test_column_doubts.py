@@ -39,7 +39,7 @@ def test_a_code_of_missing_counts_in_its_own_column_alone(tmp_path: Path) -> Non
     cohort = read(tmp_path, table, reading)
     assert cohort.data["amh"].isna().tolist() == [False, True, True, False]
     assert cohort.data["age"].tolist() == [32.0, 32.0, 30.0, 28.0]
-    assert "2 of 4 cells" in messages(cohort)["taken_as_missing"]
+    assert "2 of 4 rows" in messages(cohort)["taken_as_missing"]
     assert '"77"' in messages(cohort)["unused_missing"]
 
 

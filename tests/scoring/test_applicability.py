@@ -83,6 +83,17 @@ def test_flags_stand_in_one_order_and_each_row_has_its_own() -> None:
     assert compute_flags(inputs.head(0), contract).tolist() == []
 
 
+def test_months_since_the_last_menses_are_not_missing_where_there_were_none() -> None:
+    names = ("amenorrhea_months", "amenorrhea_type")
+    women = pd.DataFrame(
+        {"amenorrhea_months": [8.0, None, None, None], names[1]: ["primary", "primary", "secondary", None]}
+    )
+    assert compute_flags(women, Contract("s", names, names)).tolist()[:3] == ["", "", "missing:amenorrhea_months"]
+    assert compute_flags(women[["amenorrhea_months"]], Contract("s", names[:1], names[:1])).tolist()[1] == (
+        "missing:amenorrhea_months;too_much_missing"
+    )
+
+
 def test_a_hundred_predictors_keep_their_flags_apart() -> None:
     names = tuple(f"x{k}" for k in range(100))
     rng = np.random.default_rng(4)

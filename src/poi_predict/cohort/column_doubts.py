@@ -67,7 +67,7 @@ def check_columns(
         findings += _check_size(plan, values[~below & ~np.isnan(values)])
         if plan.variable.censorable:
             findings += row_findings("floor_without_sign", name, _floor(values, below), row_number, column=plan.shown)
-    return [*findings, *_check_missing(cells, columns, plans, settings)]
+    return [*findings, *_check_missing(cells, columns, plans, settings, row_number)]
 
 
 def _check_units(
@@ -155,7 +155,11 @@ def _floor(values: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def _check_missing(
-    cells: CellsOf, columns: dict[str, pd.Series], plans: Sequence[ColumnPlan], settings: ReadingSettings
+    cells: CellsOf,
+    columns: dict[str, pd.Series],
+    plans: Sequence[ColumnPlan],
+    settings: ReadingSettings,
+    row_number: np.ndarray,
 ) -> Iterator[Finding]:
     """Say how many cells of each column the study's own spellings of "missing" took, and which took none."""
     everywhere = [str(text) for text in settings.missing]
@@ -174,9 +178,8 @@ def _check_missing(
                 text: sum(n for cell, n in zip(texts, per_spelling, strict=True) if _same(cell, text))
                 for text in listed
             }
-            if total := int(sum(counts.values())):
-                facts = {"column": plan.shown, "count": total, "total": len(gone), "place": place}
-                yield column_finding("taken_as_missing", name, **facts)
+            here = np.array([any(_same(cell, text) for text in listed) for cell in texts] + [False])[codes] & gone
+            yield from row_findings("taken_as_missing", name, here, row_number, column=plan.shown, place=place)
             if listed is own:
                 unused = [text for text, count in counts.items() if not count]
                 if unused:

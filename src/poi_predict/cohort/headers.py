@@ -212,9 +212,12 @@ class _Matching(NamedTuple):
         if not needed:
             return [column_finding("unused_mapping", variable.name, near=hint)] if own else []
         place = f"columns.{variable.name}"
-        column, remedy = variable.name, f"Add it, or name its column in {place}."
+        column, remedy = variable.name, f"Add it, name its column in {place}, or leave it out of the study."
         if own:
-            column, remedy = f'{variable.name} (column "{shown_header(own)}")', f"Correct {place}."
+            column, remedy = (
+                f'{variable.name} (column "{shown_header(own)}")',
+                f"Correct {place}, or leave it out of the study.",
+            )
         if self.settings.from_bundle:
             remedy = "Add it under that name."
         rule = "absent_column" if self.settings.absent_is_unknown and near is None else "missing_column"

@@ -24,7 +24,8 @@ _CELL = re.compile(
     re.VERBOSE,
 )
 _LESS_THAN = re.compile(
-    r"^(?:less than|lower than|smaller than|below|under|kleiner als|unter|inférieur à|小于|低于)\s*(?=[\d.,])"
+    r"^(?:less than|lower than|smaller than|below|under|kleiner als|unter|inférieur à|小于|低于"
+    r"|менее|меньше|menor (?:de|que)|inferior a|أقل من|کمتر از)\s*(?=[\d.,])"
 )
 _MORE_THAN = re.compile(
     r"^(?:more than|greater than|higher than|above|over|größer als|über|supérieur à|大于|高于)\s*(?=[\d.,])"
@@ -43,7 +44,8 @@ _UNDETECTED = frozenset(
         *("unter der nachweisgrenze", "indétectable", "non détectable", "indetectable", "no detectable"),
         *("non rilevabile", "niet detecteerbaar", "niet aantoonbaar"),
         *("未检出", "检测不出", "测不出", "未测出", "低于检测限", "低于检测下限", "低于检出限"),
-        *("検出せず", "検出限界以下", "測定限界以下"),
+        *("検出せず", "検出限界以下", "測定限界以下", "불검출", "검출안됨", "검출한계미만"),
+        *("saptanamadı", "tespit edilemedi", "غير قابل للكشف", "غیر قابل تشخیص", "قابل تشخیص نیست"),
     )
 )
 

@@ -10,7 +10,11 @@ from poi_predict.cohort.spelling import plain_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["is_missing", "missing_spellings", "numeric_missing"]
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["find_missing", "is_missing", "missing_spellings", "numeric_missing"]
 
 _USUAL = (
     *("", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "null"),
@@ -41,6 +45,22 @@ def numeric_missing(missing: frozenset[str]) -> tuple[float, ...]:
     (999.0, 5052.0)
     """
     return tuple(sorted({number for text in missing if (number := _as_number(text)) is not None}))
+
+
+def find_missing(data: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Find the rows in which a variable is not known, though there is something to know.
+
+    A woman with primary amenorrhea has had no menses, so the time since the last ones is not applicable to her.
+
+    >>> import pandas as pd
+    >>> women = pd.DataFrame({"amenorrhea_months": [8.0, None, None], "amenorrhea_type": ["primary", "primary", None]})
+    >>> find_missing(women, "amenorrhea_months").tolist()
+    [False, False, True]
+    """
+    missing = data[name].isna()
+    if name == "amenorrhea_months" and "amenorrhea_type" in data:
+        missing &= ~data["amenorrhea_type"].isin(["primary"])
+    return missing.to_numpy(dtype=bool)
 
 
 def is_missing(cell: str, missing: frozenset[str]) -> bool:

@@ -279,7 +279,7 @@ _COLUMNS = {
     ),
     "taken_as_missing": Rule(
         "warning",
-        "{column}: {count} of {total} cells are taken as missing because {place} lists them. Check that count.",
+        "{column} should hold values; {rows} taken as missing, since {place} lists them. Check that count.",
     ),
     "unused_missing": Rule(
         "warning",

@@ -18,6 +18,7 @@ _BYTE_ORDER_MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
 )
 _WORKBOOK = b"PK\x03\x04"
 _END_MARKS = re.compile(r"(?:[\r\n]+\x00|\x1a)[\x00\x1a\s]*\Z")  # Ctrl-Z and padding of systems before Unix and Windows
+_LAST_ASCII, _FIRST_LETTER = 0x7F, 0xC0
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
 _COMMON_SHARE = 0.8  # at least this share of a Chinese text's characters is in GB 2312, the common ones
@@ -90,9 +91,11 @@ def _may_be_another(content: bytes, foreign: str) -> bool:
     """Whether bytes that make common Chinese characters make as good Korean or Japanese.
 
     The codes of the three share their ranges. Hangul ends where Chinese readings in s begin, and common Japanese
-    characters end where readings in y begin, while a Chinese text goes on to z; kana is in no Chinese table.
+    characters end where readings in y begin, while a Chinese text goes on to z; kana is in no Chinese table. All bytes
+    of a Cyrillic or Hebrew word may be Chinese ones: letters of codes of one byte begin where half of the second bytes
+    of Chinese characters do not.
     """
-    if _KANA.search(foreign):
+    if _KANA.search(foreign) or min(byte for byte in content if byte > _LAST_ASCII) >= _FIRST_LETTER:
         return True
     first_bytes = [character.encode("gb18030")[0] for character in set(foreign)]
     letters = [byte for byte in first_bytes if byte >= _FIRST_LEVEL]

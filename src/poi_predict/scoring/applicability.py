@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from poi_predict.cohort.missing import find_missing
 from poi_predict.scoring.distance import WomenCloud
 from poi_predict.scoring.protocols import find_unseen_protocols, list_protocol_variables
 
@@ -52,7 +53,8 @@ def compute_flags(inputs: pd.DataFrame, contract: Contract, derived: pd.DataFram
     -------
     ndarray of str, shape (n_rows,)
         ``synthetic_model``: the model was trained on made-up women. ``reference_model``: it was made from published
-        aggregates and is not for counselling. ``missing:x``: predictor x is not known and was filled in.
+        aggregates and is not for counselling. ``missing:x``: predictor x is not known and was filled in
+        (months since the last menses are not applicable, and so not missing, where the model reads primary amenorrhea).
         ``outside_training:x``: x lies outside the central 95 % of the women of training, or of the field.
         ``far_combination``: her values together lie farther from the women of training than those of 97.5 % of
         them did (`poi_predict.scoring.distance`). ``too_much_missing``: more than half of the predictors are missing,
@@ -149,7 +151,7 @@ def _raise_flags(inputs: pd.DataFrame, contract: Contract, derived: pd.DataFrame
         yield "synthetic_model", always
     if contract.is_reference:
         yield "reference_model", always
-    missing = {name: inputs[name].isna().to_numpy(dtype=bool) for name in contract.predictors if name in inputs}
+    missing = {name: find_missing(inputs, name) for name in contract.predictors if name in inputs}
     for name, mask in missing.items():
         yield f"missing:{name}", mask
     for name, limits in contract.training_ranges.items():
