@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,6 +37,7 @@ permutations = 3
 """
 
 
+LONG = "x" * 300
 LIST_HEAVY = """
 import sys
 HEAVIEST = ("mlflow", "shap", "matplotlib", "pandera")
@@ -96,6 +98,24 @@ def test_the_rooms_load_neither_mlflow_nor_shap_nor_matplotlib() -> None:
 
 def test_version(run: Run) -> None:
     assert run("--version").stdout.strip() == f"poi-predict {__version__}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--study", LONG, "--cohort", "c.csv"),
+        ("train", "--study", "menses_12m", "--cohort", "cohort.csv", "--out", LONG, "--no-track"),
+        ("score", "--model", LONG, "--cohort", "cohort.csv", "--out", "s.csv"),
+        ("simulate", "--n", 40, "--out", f"{LONG}.csv"),
+        ("regimens", "--model", "m", "--cohort", "cohort.csv", "--out", f"{LONG}.html", "--patient", "P1"),
+    ],
+)
+def test_names_longer_than_the_system_takes(run: Run, tmp_path: Path, words: tuple[object, ...]) -> None:
+    run("simulate", "--n", 60, "--seed", 3, "--out", tmp_path / "cohort.csv")
+    answer = run(*words, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert re.search(r"longer than the system takes; .* Give it a shorter name\.$", answer.stderr.strip())
+    assert [path.name for path in tmp_path.iterdir()] == ["cohort.csv"]
 
 
 def test_the_whole_way(run: Run, tmp_path: Path, study: Path) -> None:

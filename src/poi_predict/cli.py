@@ -6,6 +6,7 @@ imported inside the commands, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -310,11 +311,18 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_DEFECT
     except Exception as error:  # noqa: BLE001 - the last door: a defect is named without any patient's value
-        _complain(
-            f"This is a defect of poi-predict, not of your data: {type(error).__name__} at "
-            f"{_origin(error.__traceback__)}. Nothing half-written was left. Please report it."
-        )
         code = EXIT_DEFECT
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            code = EXIT_INPUT
+            _complain(
+                "The name of a file or folder, with what is added to it, must not be longer than the system takes; one "
+                "in this command is. Give it a shorter name."
+            )
+        else:
+            _complain(
+                f"This is a defect of poi-predict, not of your data: {type(error).__name__} at "
+                f"{_origin(error.__traceback__)}. Nothing half-written was left. Please report it."
+            )
     sys.exit(code)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from poi_predict.cohort.codebook import read_codebook
 from poi_predict.cohort.findings import Findings
 from poi_predict.cohort.mapping import ReadingSettings
 from poi_predict.cohort.reading import check_cohort, read_cohort
-from poi_predict.cohort.streaming import find_tables, survey_cohort
+from poi_predict.cohort.streaming import find_tables, read_block, survey_cohort
 from poi_predict.cohort.table_text import find_delimiter
 from poi_predict.cohort.text_encoding import decode_text
 from poi_predict.errors import CohortError
@@ -105,6 +105,14 @@ def test_names_that_look_like_summaries_are_women(tmp_path: Path) -> None:
 def test_files_put_together_hold_their_header_twice(tmp_path: Path) -> None:
     other = WOMEN.replace("P", "Q")
     assert check(write(tmp_path, TABLE + HEADER.upper() + other))["left_out_repeated_header"] == (5,)
+
+
+def test_a_byte_order_mark_between_files_put_together_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "\ufeff" + TABLE + "\ufeff" + WOMEN.replace("P", "Q"))
+    names = [f"{letter}{i}" for letter in "PQ" for i in (1, 2, 3, 4)]
+    assert read_cohort(path, CODEBOOK, ReadingSettings()).patient_id.tolist() == names
+    plan = survey_cohort(path, CODEBOOK, ReadingSettings())
+    assert read_block(plan, plan.blocks[0]).data["patient_id"].tolist() == names
 
 
 @pytest.mark.parametrize("name", ["3.20101E+17", "1,2E+12", "1E+15", "1.23457e11"])

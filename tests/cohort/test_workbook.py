@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 from openpyxl.chart import BarChart, Reference
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -96,6 +98,29 @@ def test_a_formula_with_its_result_counts_by_it(tmp_path: Path) -> None:
     assert "formula_without_result" not in check(path)
     path.write_bytes(with_cell(stored, b"<v>34</v>", b"<v>0</v>"))  # as programs write it that cannot calculate
     assert check(path)["formula_without_result"] == (2,)
+
+
+def test_no_by_a_formula_is_a_result(tmp_path: Path) -> None:
+    path = save(tmp_path, book(lambda sheet: sheet.__setitem__("G3", "=C3>40")))
+    path.write_bytes(
+        with_cell(path.read_bytes(), b'<c r="G3"><f>C3&gt;40</f><v />', b'<c r="G3" t="b"><f>1</f><v>0</v>')
+    )
+    assert read(path).data["menses_resumed"].tolist() == [1, 0, 0, 1]
+
+
+def test_raised_digits_are_no_digits_of_the_number(tmp_path: Path) -> None:
+    def raise_digit(cell: str, plain: str, raised: str) -> Callable[[Worksheet], object]:
+        run = TextBlock(InlineFont(vertAlign="superscript"), raised)
+        return lambda sheet: sheet.__setitem__(cell, CellRichText(plain, run))
+
+    path = save(tmp_path, book(raise_digit("E3", "0.0", "1")))  # a note, and not 0.01
+    assert check(path)["not_a_number"] == (2,)
+
+    def dose(sheet: Worksheet) -> None:
+        sheet["H1"] = "dose_cells"
+        raise_digit("H2", "5×10", "6")(sheet)
+
+    assert read(save(tmp_path, book(dose))).data["dose_cells"][0] == 5e6
 
 
 def test_a_formula_in_a_column_that_is_not_read_stops_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from poi_predict.cohort.spelling import header_key, plain_text
 from poi_predict.cohort.table_cells import Mark, as_texts
+from poi_predict.cohort.trailing_summaries import find_trailing_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,6 +132,7 @@ def find_other_rows(
     summary = aggregated | _of_labels(labels, {label: names_summary(label) for label in labels.distinct})
     if summary.any():
         summary |= _of_labels(labels, {label: plain_text(label) in _BESIDE_OTHERS for label in labels.distinct})
+    summary |= find_trailing_summaries(columns, labels.cells) & ~repeated
     note = _of_labels(labels, {label: _NOTE.fullmatch(label.strip()) is not None for label in labels.distinct})
     if sum(bool(header.strip()) for header in headers) >= _FEWEST_COLUMNS:
         note |= (filled == 1) | _below_a_gap(filled, row_number)

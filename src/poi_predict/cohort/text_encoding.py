@@ -60,6 +60,7 @@ def decode_text(content: bytes, encoding: str = "auto") -> str:
     if content.startswith(_WORKBOOK):
         raise CohortError("A text table must hold text; this one is a workbook. Give it the suffix .xlsx.")
     text = _decode_auto(content) if encoding == "auto" else _decode_declared(content, encoding)
+    text = text.replace("\ufeff", "")  # joined files have a byte-order mark where each of them began
     if text.rstrip().endswith(("\x00", "\x1a")):
         text = _END_MARKS.sub("\n", text)
     if "\x00" in text:
@@ -119,13 +120,13 @@ def _decode_declared(content: bytes, encoding: str) -> str:
     if _ONE_BYTE.fullmatch(encoding.lower()) and not content.isascii():
         text = _decoded(content, "utf-8")
         if text is not None:
-            return text.removeprefix("\ufeff")
+            return text
     return _decode_as(content, encoding)
 
 
 def _decode_as(content: bytes, encoding: str) -> str:
     try:
-        return content.decode(encoding).removeprefix("\ufeff")
+        return content.decode(encoding)
     except (UnicodeError, ValueError):
         raise CohortError(
             f"A text table must be in its encoding throughout; this one is not in {encoding}. Save it as "

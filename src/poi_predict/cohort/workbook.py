@@ -51,6 +51,8 @@ _FEWEST_KNOWN = 2  # column names of ours that make a sheet the cohort's
 _ALIKE = 0.8  # of the column names of the narrower of two sheets
 _LARGEST_FILL = 1_000_000  # cells of one merged area
 
+_RAISED = str.maketrans("0123456789-+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺")
+
 Row = dict[int, Any]  # cells by column, from 0
 
 
@@ -81,15 +83,37 @@ def read_workbook_cells(content: bytes, settings: ReadingSettings) -> Cells:
 
 
 def _open_book(content: bytes) -> Any:
-    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415
+    from openpyxl.reader.excel import SHARED_STRINGS, ExcelReader  # noqa: PLC0415
+    from openpyxl.xml.constants import SHEET_MAIN_NS  # noqa: PLC0415
+    from openpyxl.xml.functions import iterparse  # noqa: PLC0415
 
     class Reader(ExcelReader):  # type: ignore[misc]
         def read_chartsheet(self, sheet: Any, rel: Any) -> None:
             """Leave out sheets that hold a chart and no cell; unusual ones stop openpyxl."""
 
+        def read_strings(self) -> None:
+            part = self.package.find(SHARED_STRINGS)
+            if part is not None:
+                with self.archive.open(part.PartName[1:]) as source:
+                    for _, node in iterparse(source):
+                        if node.tag == f"{{{SHEET_MAIN_NS}}}si":
+                            self.shared_strings.append(_text_of(node).replace("x005F_", ""))
+                            node.clear()
+
     reader = Reader(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     reader.read()
     return reader.wb
+
+
+def _text_of(node: Any) -> str:
+    """Return a text with runs of several looks; raised digits stay raised: 2¹ is no 21, and 10⁷ no 107."""
+    from openpyxl.cell.text import Text  # noqa: PLC0415
+
+    text = Text.from_tree(node)
+    for run in text.formatted:
+        if run.t and run.rPr is not None and run.rPr.vertAlign == "superscript":
+            run.t = run.t.translate(_RAISED)
+    return str(text.content)
 
 
 def _refuse_other_kinds(content: bytes) -> None:
@@ -133,7 +157,7 @@ class _Grid:
 
 def _open_parser(book: Any, sheet: Any, source: Any, grid: _Grid | None) -> Any:
     """Return openpyxl's parser of a sheet, which also notes what `grid` holds of a cell."""
-    from openpyxl.worksheet._reader import FORMULA_TAG, VALUE_TAG, WorkSheetParser  # noqa: PLC0415
+    from openpyxl.worksheet._reader import FORMULA_TAG, INLINE_STRING, VALUE_TAG, WorkSheetParser  # noqa: PLC0415
 
     formats = _formats_of(book)
     unreliable = bool(getattr(book.calculation, "fullCalcOnLoad", False))
@@ -144,12 +168,15 @@ def _open_parser(book: Any, sheet: Any, source: Any, grid: _Grid | None) -> Any:
             if grid is None:
                 return cell
             at = cell["row"], cell["column"] - 1
+            if element.get("t") == "inlineStr" and (inline := element.find(INLINE_STRING)) is not None:
+                cell["value"] = _text_of(inline)
             formula = element.find(FORMULA_TAG)
             if formula is not None:
                 stored = element.findtext(VALUE_TAG, None)
-                never = not stored and element.get("t") != "str"
+                kind = element.get("t", "n")
+                never = not stored and kind != "str"
                 # programs that cannot calculate write 0 for every result, and ask for a calculation at the next opening
-                if never or (unreliable and stored == "0"):
+                if never or (unreliable and kind == "n" and stored == "0"):
                     grid.unstored.add(at)
                     cell["value"] = None
                 if _is_aggregate(formula.text or "", cell["column"]):

@@ -48,7 +48,7 @@ def check_text(content: bytes, delimiter: str) -> None:
             content.decode("utf-8")
         except UnicodeDecodeError:
             raise UnfitText from None
-    if b"\x00" in content or b"\x1a" in content or content.startswith(b"\xef\xbb\xbf") or is_suspect(content):
+    if b"\x00" in content or b"\x1a" in content or b"\xef\xbb\xbf" in content or is_suspect(content):
         raise UnfitText
     if b'"' not in content:
         return

@@ -8,12 +8,14 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from poi_predict.cohort.columns import cells_of, lab_column
 from poi_predict.cohort.identity import LongIds, count_long_ids
 from poi_predict.cohort.lab_clues import LabClues
 from poi_predict.cohort.missing import missing_spellings
+from poi_predict.cohort.other_rows import find_other_rows
 from poi_predict.cohort.shape import check_header
 from poi_predict.cohort.streaming.cells import holds, series_of, texts_of
 from poi_predict.cohort.streaming.cutting import cut_records, find_start
@@ -22,6 +24,7 @@ from poi_predict.cohort.streaming.plans import BlockPlan, TextLayout
 from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
 from poi_predict.cohort.streaming.text_blocks import UnfitText, check_text, kinds_of, parse_text_block
 from poi_predict.cohort.table_cells import SpeltCells
+from poi_predict.cohort.trailing_summaries import MOST_ROWS
 from poi_predict.cohort.unread_columns import column_of_rows
 
 if TYPE_CHECKING:
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from pathlib import Path
     from typing import BinaryIO
-
-    import numpy as np
 
     from poi_predict.cohort.headers import ColumnPlan
     from poi_predict.cohort.mapping import ReadingSettings
@@ -70,6 +71,8 @@ def survey_text(path: Path, terms: Terms, pool: Executor, n_threads: int) -> Sur
         sha256, looks = _look_through(file, start.rows, looker.look, terms.size.n_bytes, (pool, n_threads))
         if Gaps.any_between([(look.gaps, look.n_rows) for look in looks]):
             raise UnfitText  # what stands below a blank row may be another table
+        if sum(look.n_rows for look in looks) <= MOST_ROWS and not looker.is_plain(file, start.rows):
+            raise UnfitText
         clues = looker.all_clues(file, start.rows, looks)
     used = frozenset().union(*(look.used for look in looks))
     headers = tuple(header for i, header in enumerate(start.headers) if header.strip() or i in used)
@@ -180,6 +183,12 @@ class _Looker:
             gaps=Gaps.of(cells),
             long_ids=LongIds().joined([count_long_ids(texts) for texts in ids]),
         )
+
+    def is_plain(self, file: BinaryIO, start: int) -> bool:
+        """Whether no row of a table is a summary of the others, as only all of them together show."""
+        file.seek(start)
+        columns, row_number = self._everything(file.read())
+        return not find_other_rows(self.headers, columns, row_number, np.zeros(len(row_number), dtype=bool))
 
     def _everything(self, content: bytes) -> tuple[list[pd.Series], np.ndarray]:
         missing = missing_spellings(map(str, self.settings.missing))
