@@ -118,9 +118,20 @@ def test_values_that_would_be_usual_in_another_unit_are_said(
     assert likely in messages(read(tmp_path, {header: values}))["looks_like_other_unit"]
 
 
-def test_centres_spelt_alike_are_said(tmp_path: Path) -> None:
-    for cells in (["Ankara", "ankara", "ANKARA ", "Ankara."], ["1", "1.0", "01", "1"]):
-        assert "4 of 4" in messages(read(tmp_path, {"centre": cells, "age": ["30"] * 4}))["similar_centre"]
+def test_centres_spelt_alike_are_one_or_said(tmp_path: Path) -> None:
+    for cells, n_respelt, n_centres in (
+        (["Ankara", "ankara", "ANKARA\u00a0", "Ankara."], 3, 1),
+        (["Ege Üniv.", "EGE ÜNİV", "Ege-Üniv.\u200b", "ege üniv"], 3, 1),
+        (["Ａ", "A", "B", "b "], 2, 2),
+        (["1", "1.0", "01", "1"], 1, 2),
+        (["A+", "A", "Aa", "AB"], 0, 4),
+    ):
+        cohort = read(tmp_path, {"centre": cells, "age": ["30"] * 4})
+        said = messages(cohort)
+        assert cohort.data["centre"].nunique() == n_centres
+        assert ("respelt_centre" in said) == (n_respelt > 0)
+        assert n_respelt == 0 or f"{n_respelt} of 4" in said["respelt_centre"]
+        assert ("similar_centre" in said) == ("01" in cells)
     assert "similar_centre" not in messages(read(tmp_path, {"centre": ["Ankara", "Izmir"], "age": ["30"] * 2}))
 
 

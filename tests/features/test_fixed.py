@@ -164,8 +164,20 @@ def test_centres_are_known_again_and_not_named() -> None:
     assert builder.transform(women).ravel().tolist() == [2.0, 1.0, 0.0, 0.0, 0.0]
     stored = str({name: value for name, value in vars(builder).items() if name.endswith("_")})
     assert "York" not in stored
-    assert hashlib.sha256(b"York").hexdigest()[:16] in stored
-    assert hashlib.sha256(b"York").hexdigest()[:17] not in stored
+    assert hashlib.sha256(b"york").hexdigest()[:16] in stored
+    assert hashlib.sha256(b"york").hexdigest()[:17] not in stored
+
+
+def test_another_spelling_is_the_same_centre() -> None:
+    builder = CentreCodes(least=2).fit(pd.DataFrame({"centre": ["Ankara", "ankara ", "1", "1.0", "Izmir"]}))
+    women = pd.DataFrame({"centre": ["ANKARA", "Ankara.", "1", "1.0", "01", "Izmir"]})
+    assert builder.transform(women).ravel().tolist() == [2.0, 2.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_a_model_stored_with_names_as_written_still_knows_them() -> None:
+    builder = CentreCodes().fit(pd.DataFrame({"centre": ["Bath", "York"]}))
+    builder.digests_ = [[hashlib.sha256(name).hexdigest()[:16] for name in (b"Bath", b"York")]]
+    assert builder.transform(pd.DataFrame({"centre": ["York", "Bath", "Leeds"]})).ravel().tolist() == [2.0, 1.0, 0.0]
 
 
 def test_an_absent_centre_is_not_known(codebook: Codebook, women: pd.DataFrame) -> None:

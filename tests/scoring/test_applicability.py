@@ -94,6 +94,14 @@ def test_months_since_the_last_menses_are_not_missing_where_there_were_none() ->
     )
 
 
+def test_a_centre_that_the_model_does_not_know_is_said() -> None:
+    inputs = make_inputs().loc[[0] * 3].assign(centre=["York", "Leeds", None])
+    derived = pd.DataFrame({"centre__code": [1.0, 0.0, 0.0]})
+    assert compute_flags(inputs, PLAIN, derived).tolist() == ["", "centre_unknown", ""]
+    assert compute_flags(inputs, PLAIN, derived.drop(columns="centre__code")).tolist() == [""] * 3
+    assert not is_applicability("centre_unknown")
+
+
 def test_a_hundred_predictors_keep_their_flags_apart() -> None:
     names = tuple(f"x{k}" for k in range(100))
     rng = np.random.default_rng(4)

@@ -70,7 +70,8 @@ def parse_levels(
     cells : Series of float64 or text, or SpeltCells; shape (n,)
         Cells as they stand in the file.
     variable : Variable
-        Binary, category or multi; a category without levels (a centre) takes any name as a level.
+        Binary, category or multi; a category without levels (a centre) takes any name as a level, and
+        spellings of one name as the first of them.
     spellings : mapping of str to str, optional
         Clinic spelling to canonical level; takes precedence over the codebook and over "missing".
     missing : frozenset of str, optional
@@ -102,6 +103,11 @@ def parse_levels(
     if variable.role == "provenance":
         faults["unknown_origin"] = faults.pop("unknown_level")
     levels = [item if isinstance(item, str) else None for item in found]
+    if not variable.levels:
+        first: dict[str, str] = {}
+        spelt = [level and first.setdefault(level_key(level), level) for level in levels]
+        faults["respelt_centre"] = np.array([a != b for a, b in zip(spelt, levels, strict=True)])[codes]
+        levels = spelt
     if variable.kind == "binary":
         number = np.array([_YES_NO.get(level, np.nan) for level in levels])
         return LevelValues(pd.Series(number[codes]), faults)

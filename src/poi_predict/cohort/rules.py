@@ -435,12 +435,17 @@ _CELLS = {
     ),
 }
 _IDENTITY = {
+    "respelt_centre": Rule(
+        "warning",
+        "{column} should be written alike for one centre; {rows} in another case, with other spaces or punctuation, "
+        "and taken as the centre first written so. Correct the cells if they are of another.",
+    ),
     "similar_centre": Rule(
         "warning",
-        "{column} should be written alike for one centre; {rows} like another but for case, spaces, punctuation or "
-        "zeros, and taken as other centres. Correct the cells, or map the spellings in columns.{variable}.levels.",
-        "{column} should be written alike for one centre; {rows} like another but for case, spaces, punctuation or "
-        "zeros, and taken as other centres. Correct the cells.",
+        "{column} should be written alike for one centre; {rows} like another but for punctuation or zeros, "
+        "and taken as other centres. Correct the cells, or map the spellings in columns.{variable}.levels.",
+        "{column} should be written alike for one centre; {rows} like another but for punctuation or zeros, "
+        "and taken as other centres. Correct the cells.",
     ),
     "no_patient_id": Rule(
         "warning",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from poi_predict.cohort.spelling import level_key
 from poi_predict.features.builder import LevelBuilder
 from poi_predict.features.origin import DerivedColumn
 
@@ -30,8 +31,9 @@ DIGEST_LENGTH = 16
 class CentreCodes(LevelBuilder):
     """The centres known at fit, numbered from 1; 0 is a centre not known, or none stated.
 
-    A model with an effect for each centre needs to know a centre again, not its name. So only a short digest of
-    each label is kept (SHA-256, 16 digits): a label can be checked against it, not read from it.
+    A model with an effect for each centre needs to know a centre again, however it is spelt ("ANKARA " is Ankara), and
+    not its name. So only a short digest of each label is kept (SHA-256, 16 digits): a label can be checked against it,
+    not read from it.
 
     Parameters
     ----------
@@ -41,13 +43,14 @@ class CentreCodes(LevelBuilder):
     Attributes
     ----------
     digests_ : list of list of str
-        For each column the digests of its labels, in the alphabetical order of the labels.
+        For each column the digests of its labels without case, spaces and other differences of spelling, in the
+        alphabetical order of what is left.
 
     Examples
     --------
     >>> import pandas as pd
     >>> builder = CentreCodes().set_output(transform="pandas").fit(pd.DataFrame({"centre": ["York", "Bath", "York"]}))
-    >>> builder.transform(pd.DataFrame({"centre": ["Bath", "York", "Leeds", None]}))["centre__code"].tolist()
+    >>> builder.transform(pd.DataFrame({"centre": ["Bath", "YORK ", "Leeds", None]}))["centre__code"].tolist()
     [1.0, 2.0, 0.0, 0.0]
     """
 
@@ -71,7 +74,8 @@ class CentreCodes(LevelBuilder):
         coded = []
         for column, digests in zip(columns, self.digests_, strict=True):
             code = {digest: number for number, digest in enumerate(digests, start=1)}
-            known = [float(code.get(digest_label(str(label)), 0)) for label in column.values]
+            asked = [(digest_label(str(label)), _digest(str(label))) for label in column.values]
+            known = [float(code.get(meant, code.get(written, 0))) for meant, written in asked]  # as older models wrote
             coded.append(column.look_up(np.array([*known, 0.0])))
         return np.column_stack(coded)
 
@@ -84,10 +88,21 @@ class CentreCodes(LevelBuilder):
 
 def _list_labels(column: NDArray[Any], least: int) -> list[str]:
     codes, labels = pd.factorize(column)
-    counts = np.bincount(codes[codes >= 0], minlength=len(labels))
-    return sorted({str(label) for label, count in zip(labels, counts, strict=True) if count >= least})
+    counts: dict[str, int] = {}
+    for label, count in zip(labels, np.bincount(codes[codes >= 0], minlength=len(labels)).tolist(), strict=True):
+        key = level_key(str(label))
+        counts[key] = counts.get(key, 0) + count
+    return sorted(key for key, count in counts.items() if count >= least)
 
 
 def digest_label(label: str) -> str:
-    """Return what is kept of a centre's name: it can be checked against a name, not read back."""
+    """Return what is kept of a centre's name, however it is spelt: it can be checked against a name, not read back.
+
+    >>> digest_label("Ankara") == digest_label("ANKARA "), digest_label("Ankara") == digest_label("Izmir")
+    (True, False)
+    """
+    return _digest(level_key(label))
+
+
+def _digest(label: str) -> str:
     return hashlib.sha256(label.encode()).hexdigest()[:DIGEST_LENGTH]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from poi_predict.cohort.missing import find_missing
+from poi_predict.features import CENTRE_CODE
 from poi_predict.scoring.distance import WomenCloud
 from poi_predict.scoring.protocols import find_unseen_protocols, list_protocol_variables
 
@@ -27,6 +28,7 @@ FLAG_SEPARATOR = ";"
 FLAGS_AT_ONCE = 40
 """Flags that one code holds, a bit each."""
 
+CENTRE = "centre"
 MOST_MISSING = 0.5
 OUTSIDE, FAR, TOO_MUCH_MISSING, NOT_SEEN = (
     "outside_training",
@@ -60,7 +62,8 @@ def compute_flags(inputs: pd.DataFrame, contract: Contract, derived: pd.DataFram
         them did (`poi_predict.scoring.distance`). ``too_much_missing``: more than half of the predictors are missing,
         or those that carried more than half of what moved the predictions in training (mean absolute attribution).
         ``protocol_not_seen``: fewer than five women of training, and no published arm that the model borrows from, had
-        this source, this route, or both together.
+        this source, this route, or both together. ``centre_unknown``: the centre stated is none of those that the
+        model knows apart, or had fewer than five women; another spelling of one of them is known.
 
     Examples
     --------
@@ -162,6 +165,9 @@ def _raise_flags(inputs: pd.DataFrame, contract: Contract, derived: pd.DataFrame
     if derived is not None and cutoff is not None:
         cloud = WomenCloud.from_summary(contract.development, list_protocol_variables(contract))
         yield FAR, cloud.measure(derived) > cutoff
+    if derived is not None and CENTRE_CODE in derived and CENTRE in inputs:
+        unknown = derived[CENTRE_CODE].to_numpy(dtype=np.float64) == 0
+        yield "centre_unknown", unknown & inputs[CENTRE].notna().to_numpy(dtype=bool)
     yield TOO_MUCH_MISSING, _misses_too_much(missing, contract, len(inputs))
     yield NOT_SEEN, find_unseen_protocols(inputs, contract)
 
