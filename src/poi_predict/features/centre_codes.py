@@ -62,7 +62,7 @@ class CentreCodes(LevelBuilder):
 
     def learn(self, names: Sequence[str], values: NDArray[Any]) -> Self:
         """Learn which centres there are."""
-        self.digests_ = [[digest_label(label) for label in _list_labels(column, self.least)] for column in values.T]
+        self.digests_ = [[_digest(key) for key in _list_labels(column, self.least)] for column in values.T]
         return super().learn(names, values)
 
     def describe(self, names: Sequence[str]) -> list[DerivedColumn]:
