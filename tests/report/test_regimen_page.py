@@ -335,7 +335,7 @@ def test_her_page_of_explanation_has_error_bars_where_they_are_given():
     page = render_patient_page(DATA.make_woman())
     PAGES.check(page)
     PAGES.assert_self_contained(page)
-    assert "Filled: at least nine draws of ten agree on the direction." in page
+    assert "Filled: at least 90 of 100 draws agree on the direction." in page
     assert "each bar starts where the last one ended" not in page
     assert "“poi-predict regimens” compares them on a page of its own" in page
     plain = render_patient_page(DATA.make_woman(uncertain=False))

@@ -100,6 +100,8 @@ class Support:
     def count_alike(self, columns: pd.DataFrame, options: Sequence[Option]) -> tuple[Alike, NDArray[np.intp]]:
         """Count the women of training who were like each of some women, and those of them who had each option.
 
+        The latter down to a multiple of five, as women of an option are.
+
         Parameters
         ----------
         columns : DataFrame of shape (n_women, n_columns)
@@ -121,7 +123,7 @@ class Support:
         counted = alike.n_by_protocol.shape[1]
         match = np.array([self.match(option)[:counted] for option in options], dtype=np.intp)
         match = match.reshape(len(options), counted)  # no combination is counted where all are rare
-        return alike, alike.n_by_protocol @ match.T
+        return alike, alike.n_by_protocol @ match.T // LEAST * LEAST
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; `from_dict` gives the support back."""

@@ -298,10 +298,12 @@ class PatientContent:
         The model that answers, in words.
     n, events
         Size of the cohort the model was developed on.
+    response_rate
+        As in `ReportContent`.
     p_response
         Her probability, 0 to 1.
     ci_low, ci_high
-        Its interval at `level`; None or NaN where the model keeps no refits.
+        Its interval at `level`; None or NaN where the model does not say how sure it is.
     baseline_probability
         The probability the model starts from before it knows anything about her.
     factors
@@ -325,6 +327,7 @@ class PatientContent:
     p_response: float
     baseline_probability: float
     factors: pd.DataFrame
+    response_rate: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     level: float = 0.95

@@ -177,14 +177,14 @@ def _case_mix(women: ExternalWomen) -> Section:
     alike = show_with_reason(membership, "c_statistic")
     spread = show_with_reason(predictor["sd_ratio"], "c_statistic")
     apart = (
-        f"Telling the two cohorts apart by their characteristics alone: c-statistic {alike}. 0.5 means that they are "
+        f"Distinguishing the two cohorts by their characteristics alone: c-statistic {alike}. 0.5 means that they are "
         "alike and that this validation tests whether the model can be reproduced; towards 1 they differ, and it tests "
         "whether the model can be transported."
     )
     spreads = (
         f"The predictions' log-odds are {format_number(predictor['mean_here'])} here on average and "
         f"{format_number(predictor['mean_development'])} in development; ratio of their spreads, here over "
-        f"development: {spread}. Women who are more alike are harder to tell apart: a ratio below 1 lowers the "
+        f"development: {spread}. Women who are more alike are harder to distinguish: a ratio below 1 lowers the "
         "c-statistic of even a true model."
     )
     columns = pd.DataFrame(mix["columns"])
@@ -226,8 +226,8 @@ def _spread(row: Mapping[Any, Any], where: str) -> str:
 
 
 def _is_share(mean: float, spread: float) -> bool:
-    """Whether a column of yes and no has this mean and spread."""
-    return 0 <= mean <= 1 and abs(spread**2 - mean * (1 - mean)) < 0.01
+    """Whether a column of yes and no has this mean and spread, which are stored blurred."""
+    return 0 <= mean <= 1 and abs(spread**2 - mean * (1 - mean)) < 0.03
 
 
 def _recalibration(found: ExternalAssessment) -> Section:

@@ -96,7 +96,7 @@ def describe_level(level: str) -> str:
     >>> describe_level("g_csf"), describe_level("bone_marrow")
     ('G-CSF', 'bone marrow')
     """
-    return LEVEL_WORDS.get(level, level.replace("_", " "))
+    return LEVEL_WORDS.get(level.replace(" ", "_"), level.replace("_", " "))
 
 
 _TERMS = """

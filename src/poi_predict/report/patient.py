@@ -90,6 +90,7 @@ def build_patient_content(
         model_label=CATALOG[assessment["primary"]].label,
         n=assessment["n"],
         events=assessment["events"],
+        response_rate=(assessment.get("sample_size") or {}).get("prevalence"),
         p_response=float(score["p_response"]),
         ci_low=_known(score["ci_low"]),
         ci_high=_known(score["ci_high"]),

@@ -13,6 +13,7 @@ from poi_predict.report.formatting import (
     is_missing,
     join_words,
 )
+from poi_predict.report.glossary import describe_level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,14 +53,14 @@ Z = 1.959964 + 0.841621
 
 
 def tidy_sentence(text: str) -> str:
-    """Return a sentence of another room as a page prints it: no underscores, a true minus, a space before %.
+    """Return a sentence of another room as a page prints it: codes in words, a true minus, a space before %.
 
     Examples
     --------
-    >>> tidy_sentence("cell_source differs: -0.61 (95% of the women)")
-    'cell source differs: −0.61 (95 % of the women)'
+    >>> tidy_sentence("cell_source differs from intra_arterial: -0.61 (95% of the women)")
+    'cell source differs from intra-arterial: −0.61 (95 % of the women)'
     """
-    spaced = re.sub(r"(?<=[A-Za-z])_(?=[A-Za-z])", " ", text)
+    spaced = re.sub(r"[A-Za-z]+(?:_[A-Za-z]+)+", lambda code: describe_level(code[0]), text)
     return re.sub(r"(?<=\d)%", " %", re.sub(r"(?<![^\s(])-(?=\d)", "−", spaced))
 
 
@@ -247,7 +248,7 @@ def _list(
     if thin:
         yield (
             f"Anything about {thin} of the regimens: hardly any woman, or none, had {'it' if thin == 1 else 'them'}, "
-            "so the model guesses from their parts."
+            f"so the model guesses from {'its' if thin == 1 else 'their'} parts."
         )
     if not support["n_alike"]:
         yield "How women like her responded: none is in the data."

@@ -33,7 +33,7 @@ _MOST_FACTORS = 12
 _WIDTH = 8.6
 HOW_TO_READ = (
     "Each bar says how many points of chance one of her values adds or takes away, against average values; the "
-    "line is where 90 % of the draws lie. Filled: at least nine draws of ten agree on the direction. Hollow, with a "
+    "line is where 90 % of the draws lie. Filled: at least 90 of 100 draws agree on the direction. Hollow, with a "
     "question mark: it may as well be the other way. A value that is not known counts with all that it could be."
 )
 
