@@ -274,6 +274,7 @@ def ui(
     """Open the MLflow UI on 127.0.0.1."""
     from poi_predict.tracking import serve_ui  # noqa: PLC0415
 
+    _say(f"Open http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning in a browser; Ctrl-C ends it.")
     raise typer.Exit(serve_ui(port=port))
 
 

@@ -126,8 +126,8 @@ def _membership(found: Mapping[str, Any] | None) -> list[str]:
     if not is_missing(found.get("ci_low")) and not is_missing(found.get("ci_high")):
         shown += f" ({format_number(found['ci_low'])}–{format_number(found['ci_high'])})"
     text = (
-        f"Distinguishing these women from those of training by all their characteristics at once: c-statistic {shown}. At "
-        "0.5 they cannot be distinguished; towards 1 they are other women."
+        f"Distinguishing these women from those of training by all their characteristics at once: c-statistic {shown}. "
+        "At 0.5 they cannot be distinguished; towards 1 they are other women."
     )
     return [text]
 
