@@ -13,10 +13,11 @@ import pytest
 
 from poi_predict.batch_scoring import score
 from poi_predict.errors import CohortError
-from poi_predict.modeling import Checkpoint
+from poi_predict.modeling import Checkpoint, ModelingSettings
 from poi_predict.modeling.borrowing.hamiltonian import PLANS
 from poi_predict.modeling.checkpoint import Stage
 from poi_predict.progress import Listener
+from poi_predict.report.skill_sections import describe_skill
 from poi_predict.scoring import read_bundle
 from poi_predict.study import Study, read_study
 from poi_predict.workflow import check, develop, train
@@ -182,6 +183,26 @@ def test_published_evidence_carries_a_model_of_women_without_events_or_with_noth
     scored = score(str(tmp_path / "out" / "bundle"), cohort, tmp_path / "scores.csv")
     assert scored.n_scored == 24
     assert len(read_bundle(tmp_path / "out" / "bundle").assessment["candidates"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("signal", "said"), [(2.5, "better than the published evidence alone"), (0.0, "cannot be told")]
+)
+def test_an_evidence_model_says_what_its_women_add_to_the_published_evidence(
+    signal: float, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poi_predict.modeling.borrowing.joint.FINE_POINTS", 64)
+    monkeypatch.setitem(PLANS, "fine", PLANS["quick"])
+    study = own_study(tmp_path, '[evidence]\noutcome = "menses"\n')
+    study = dataclasses.replace(study, models=ModelingSettings(("prevalence", "evidence"), "evidence"))
+    found = develop(study, own_cohort(tmp_path, 60, 18, signal), n_jobs=1).assessment
+    gains = found.details["beyond_published"]
+    ranks = gains["c_statistic"]
+    assert ranks["ci_low"] < ranks["estimate"] < ranks["ci_high"]
+    assert (gains["log_loss"]["ci_low"] > 0) == (signal > 0)
+    test = {"p_value": 0.02, "n_permutations": 199}
+    sentence = describe_skill({**found.as_dict(), "skill": "weak", "skill_test": test}, "Evidence")
+    assert said in sentence
 
 
 def test_overriding_the_ladder_brands_everything(tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poi_predict.modeling.fitting import fit_model, predict_response
+from poi_predict.modeling.settings import EVIDENCE
 from poi_predict.validation import (
     Assessment,
     CandidateAssessment,
     Estimate,
     assess_cross_validated,
     assess_fixed,
+    compute_c_gain_within_folds,
     compute_log_loss_reduction,
     compute_optimism,
     compute_resampled_metrics,
@@ -80,7 +83,7 @@ def assess_development(
             metrics |= corrected
             apparent |= {key: apparent[key.removesuffix(CORRECTED_SUFFIX)] for key in corrected}
         candidates.append(CandidateAssessment(name, metrics, apparent))
-    reduction = _log_loss_reduction(development)
+    reduction, beyond = _log_loss_reduction(development), _beyond_published(development, level)
     to_review = ((details or {}).get("leakage") or {}).get("to_review") or ()
     return Assessment(
         study=study,
@@ -94,6 +97,7 @@ def assess_development(
         synthetic=synthetic,
         details={
             "log_loss_reduction": None if reduction is None else reduction.as_dict(),
+            **({} if beyond is None else {"beyond_published": beyond}),
             "champion_rule": CHAMPION_RULE,
             "resampling": _resampling_counts(development),
             **(details or {}),
@@ -163,6 +167,22 @@ def _log_loss_reduction(development: Development) -> Estimate | None:
         return None
     data = development.data
     return compute_log_loss_reduction(data.y_true, model, reference, data.weight, patient=data.patient)
+
+
+def _beyond_published(development: Development, level: float) -> dict[str, Any] | None:
+    """Say what these women added to the published evidence: out-of-fold predictions beside those of nobody's women."""
+    plan, data = development.plan, development.data
+    p = development.cross_validated.p_response[plan.primary]
+    if plan.primary != EVIDENCE or not p.size or np.isnan(p).any():
+        return None
+    published = fit_model(plan.candidates[EVIDENCE], data.X.iloc[:0], np.empty(0))
+    reference = np.tile(predict_response(published, data.X)[:, None], p.shape[1])
+    whose: dict[str, Any] = {"weight": data.weight, "patient": data.patient, "level": level}
+    gains = {
+        "log_loss": compute_log_loss_reduction(data.y_true, p, reference, **whose),
+        "c_statistic": compute_c_gain_within_folds(data.y_true, p, reference, plan.folds.fold, **whose),
+    }
+    return {name: gain.as_dict() for name, gain in gains.items()}
 
 
 def _resampling_counts(development: Development) -> dict[str, object]:

@@ -14,7 +14,13 @@ from poi_predict.report.evidence_figures import (
     plot_ladder,
     plot_permutation_null,
 )
-from poi_predict.report.formatting import format_number, format_p_value, format_percent, is_missing
+from poi_predict.report.formatting import (
+    format_estimate,
+    format_number,
+    format_p_value,
+    format_percent,
+    is_missing,
+)
 from poi_predict.report.glossary import describe_metric
 
 if TYPE_CHECKING:
@@ -73,7 +79,28 @@ def describe_skill(assessment: Plain, model: str) -> str:
     if is_missing(p) or p is None:
         why = note or (assessment.get("ladder") or {}).get("reason") or ""
         return f"No skill shown: there is no model to test. {as_sentence(why)}{_quote(assessment)}".strip()
-    return _describe_tested(assessment, model, float(p), test.get("n_permutations") or 0)
+    said = _describe_tested(assessment, model, float(p), test.get("n_permutations") or 0)
+    return f"{said} {_describe_beyond(assessment.get('beyond_published') or {})}".strip()
+
+
+def _describe_beyond(gains: Plain) -> str:
+    """Say whether these women added anything to what was published; nothing for a model that borrows nothing."""
+    gain, ranks = gains.get("log_loss") or {}, gains.get("c_statistic") or {}
+    low, high = gain.get("ci_low"), gain.get("ci_high")
+    if low is None or high is None:
+        return ""
+    figures = f"log loss lower by {format_estimate(gain['estimate'], low, high, digits=3)}"
+    if ranks.get("ci_low") is not None:
+        found = format_estimate(ranks["estimate"], ranks["ci_low"], ranks["ci_high"])
+        figures += f", c-statistic higher by {found}"
+    if low > 0:
+        return f"It predicts better than the published evidence alone, without these women, would have: {figures}."
+    if high < 0:
+        return f"The published evidence alone, without these women, would have predicted better: {figures}."
+    return (
+        "How much of this is owed to these women and not to the published evidence alone cannot be told: compared with "
+        f"the evidence alone, {figures}."
+    )
 
 
 def _quote(assessment: Plain) -> str:

@@ -16,7 +16,7 @@ from .calibration_curve import (
 )
 from .case_mix import CaseMix, CaseMixSummary, ColumnDifference, compute_case_mix_from_summary, summarise_case_mix
 from .comparison import compute_log_loss_reduction
-from .discrimination import compute_c_statistic, compute_c_statistic_within_folds
+from .discrimination import compute_c_gain_within_folds, compute_c_statistic, compute_c_statistic_within_folds
 from .dossier import Assessment, CandidateAssessment
 from .duplicates import DuplicateRows, find_duplicate_rows
 from .estimate import Estimate
@@ -126,6 +126,7 @@ __all__ = [
     "compute_affordable_parameters",
     "compute_brier",
     "compute_brier_632_plus",
+    "compute_c_gain_within_folds",
     "compute_c_statistic",
     "compute_c_statistic_within_folds",
     "compute_calibration_curve",
