@@ -72,12 +72,17 @@ class Checked:
             lines += _show_attrition(self.attrition)
         n_errors = len(self.findings.errors) + (self.problem is not None)
         verdict = "The cohort can be used" if self.usable else "The cohort cannot be used"
-        lines.append(f"{verdict}: {n_errors} errors, {len(self.findings.warnings)} warnings.")
+        n_warnings = len(self.findings.warnings)
+        lines.append(f"{verdict}: {_number(n_errors, 'error')}, {_number(n_warnings, 'warning')}.")
         if self.unwritten:
             lines.append(f"Row numbers were not written: {self.unwritten}")
         if self.findings_file is not None:
             lines.append(f"Row numbers are in {self.findings_file} (no patient's value is).")
         return lines
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _group(findings: tuple[Finding, ...]) -> list[str]:

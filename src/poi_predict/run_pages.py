@@ -151,11 +151,13 @@ def _study_facts(training: Training, content: ReportContent) -> dict[str, Any]:
         "weights_note": content.weights_note,
         "missing_note": (
             f"{missing} of {len(predictors)} predictors have missing values. Linear models impute them within every "
-            "resample (EM under a multivariate normal, with a flag a variable); trees take them as they are."
+            "resample (EM under a multivariate normal, with a flag a variable); the evidence model averages over what "
+            "they may be, by published distributions; trees take them as they are."
         ),
         "transformation_note": (
-            "Hormones and durations enter as logarithms, values below detection at the limit over √2 with a flag, "
-            "categories as indicators with rare levels pooled; nothing is chosen by the outcome."
+            "Where they are predictors, hormones and durations enter as logarithms, values below detection at "
+            "the limit over √2 with a flag, categories as indicators with rare levels pooled; nothing is "
+            "chosen by the outcome."
         ),
         "specification_note": "The bundle holds the whole model; a linear one is also written out in equation.json.",
         "limits_note": " ".join(content.limits),

@@ -249,7 +249,7 @@ def test_a_count_without_limits_is_no_event():
 
 
 def test_missing_and_textual_columns_are_refused():
-    with pytest.raises(CohortError, match="needs the variable follow_up_months"):
+    with pytest.raises(CohortError, match="needs follow_up_months as a column"):
         build_endpoint(women([(1, 2, 3)]).drop(columns="follow_up_months"), MENSES)
     with pytest.raises(CohortError, match="needs numbers in aetiology"):
         build_endpoint(pd.DataFrame({"aetiology": ["idiopathic"]}), EndpointSettings("aetiology"))

@@ -411,8 +411,8 @@ def _follow_up(data: pd.DataFrame, settings: EndpointSettings) -> NDArray[np.flo
 def _numbers(data: pd.DataFrame, column: str) -> NDArray[np.float64]:
     if column not in data.columns:
         raise CohortError(
-            f"The endpoint needs the variable {column}; the cohort has no such column. "
-            "Map the clinic's column to it in the study, or choose another endpoint."
+            f"The endpoint needs {column} as a column of the table; it is not there. Name the clinic's column in "
+            f"columns.{column} of the study, or choose another endpoint."
         )
     if not pd.api.types.is_numeric_dtype(data[column]):
         raise CohortError(

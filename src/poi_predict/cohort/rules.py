@@ -647,12 +647,14 @@ def row_findings(
 
 
 def row_message(code: str, variable: str, /, **facts: object) -> str:
-    """Return what is said of one row that breaks a rule: no count, so that every such row gets the same words.
+    """Return what a stored model says of one row that breaks a rule: no count, so that such rows get the same words.
 
     >>> row_message("whole_number", "previous_births")
     'previous_births must be a whole number; this row is not. Correct the cells.'
+    >>> row_message("unknown_level", "amenorrhea_type", accepted="primary, secondary")
+    'amenorrhea_type must be one of primary, secondary; this row is none of them. Correct the cells.'
     """
-    return _message(RULES[code], variable, facts | {"rows": "this row is"})
+    return _message(RULES[code], variable, facts | {"rows": "this row is", "from_bundle": True})
 
 
 def _message(rule: Rule, variable: str, facts: dict[str, object]) -> str:
