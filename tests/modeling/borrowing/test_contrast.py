@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, ndtr
+from scipy.special import expit, logit, ndtr
 
+from poi_predict.cohort import read_codebook
 from poi_predict.errors import ModelError
+from poi_predict.evidence import EvidenceSettings
+from poi_predict.features import FeatureSettings
 from poi_predict.modeling.borrowing import Arm, Marginal, Prior
 from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
+from poi_predict.modeling.evidence_pipeline import build_evidence_pipeline
 
 FIELD = (Marginal(("age__years",), "normal", 34.0, 5.0), Marginal(("fsh__log",), "normal", 4.0, 0.5))
 ARMS = (
@@ -175,3 +179,23 @@ def test_a_model_that_knows_no_centres_has_intervals_that_hold_elsewhere_as_well
     np.testing.assert_allclose(model.predict_contrast(plain)["with_low"][treated == 1.0], own[treated == 1.0, 0])
     # The probability is that of the clinic whose women it has seen.
     np.testing.assert_allclose(model.predict_proba(plain)[:, 1], find_link("logit").average(eta, variance))
+
+
+def test_a_model_of_one_named_centre_adds_another_centres_variance_for_any_other_name_and_for_none() -> None:
+    rng = np.random.default_rng(11)
+    X = pd.DataFrame({"age": rng.normal(33, 4, 60), "fsh": rng.lognormal(4, 0.5, 60), "centre": "Bath"})
+    y = (rng.random(60) < 0.6).astype(int)
+    settings = EvidenceSettings("menses")
+    pipeline = build_evidence_pipeline(
+        read_codebook(), FeatureSettings(("age", "fsh")), settings, with_centre=True, random_state=0
+    )
+    fitted = pipeline.fit(X, y)
+    woman = X.iloc[:1]
+    asked = pd.concat([woman, woman.assign(centre="Bristol"), woman.assign(centre=None)], ignore_index=True)
+    model, rows = fitted[-1], fitted[:-1].transform(asked)
+    own, other, none = logit(model.predict_interval(rows))
+    assert (other == none).all()
+    assert other[1] - other[0] > 1.1 * (own[1] - own[0])
+    found = model.predict_contrast(rows)
+    spread = found["difference_high"] - found["difference_low"]
+    assert spread[1] == spread[2] > spread[0]
