@@ -51,13 +51,24 @@ def test_what_sums_up_the_rows_above_is_no_woman(tmp_path: Path, below: list[lis
         for row in (HEADER, *WOMEN, *below):
             comma = delimiter == ";" and row is not HEADER
             writer.writerow([str(cell).replace(".", ",") if comma else cell for cell in row])
+    assert_left_out(path, [17 + i for i in range(len(below))])
+
+
+def assert_left_out(path: Path, rows: list[int]) -> None:
     cohort = read_cohort(path, read_codebook(), ReadingSettings())
-    assert cohort.n_rows == 16
-    assert {finding.rule: len(finding.rows) for finding in cohort.findings}["left_out_summary_row"] == len(below)
+    assert cohort.patient_id.tolist() == [row[0] for row in WOMEN]
+    assert {finding.rule: len(finding.rows) for finding in cohort.findings}["left_out_summary_row"] == len(rows)
     plan = survey_cohort(path, read_codebook(), ReadingSettings())
     block = read_block(plan, plan.blocks[0])
     rejected = {int(row) for fault in block.faults for row in block.row_number[fault.rows]}
-    assert rejected == {17 + i for i in range(len(below))}
+    assert sorted(rejected) == rows
+
+
+def test_a_summary_in_a_parquet_file_is_no_woman(tmp_path: Path) -> None:
+    table = pd.DataFrame([*WOMEN, summed("17", mean, None)], columns=HEADER)
+    table["patient_id"] = table["patient_id"].map(str.encode)  # text that is stored as bytes
+    table.to_parquet(tmp_path / "clinic.parquet")
+    assert_left_out(tmp_path / "clinic.parquet", [17])
 
 
 def test_women_of_whole_numbers_are_not_taken_for_summaries() -> None:

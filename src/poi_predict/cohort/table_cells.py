@@ -125,6 +125,8 @@ def cell_text(cell: Any) -> str | None:
     text: str | None = None
     if isinstance(cell, str):
         text = cell
+    elif isinstance(cell, bytes):
+        text = cell.decode()  # a Parquet file need not say that its bytes are text
     elif isinstance(cell, bool):
         text = "true" if cell else "false"
     elif isinstance(cell, float):

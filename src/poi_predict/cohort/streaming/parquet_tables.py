@@ -15,6 +15,7 @@ from poi_predict.cohort.bombs import refuse_packed_parquet
 from poi_predict.cohort.columns import cells_of, lab_column
 from poi_predict.cohort.identity import LongIds, count_long_ids
 from poi_predict.cohort.lab_clues import LabClues
+from poi_predict.cohort.other_rows import find_other_rows
 from poi_predict.cohort.shape import check_header
 from poi_predict.cohort.streaming.cells import BlockCells, as_series, cells_of_arrow, holds, joined, texts_of
 from poi_predict.cohort.streaming.plain_rows import Gaps, label_columns, rows_are_plain
@@ -22,7 +23,7 @@ from poi_predict.cohort.streaming.plans import BlockPlan, ParquetLayout
 from poi_predict.cohort.streaming.row_groups import RowGroup, open_parquet, row_group_checksum, slices_of, take_slice
 from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
 from poi_predict.cohort.streaming.text_blocks import UnfitText
-from poi_predict.cohort.table_binary import parquet_top
+from poi_predict.cohort.table_binary import parquet_top, read_parquet_cells
 from poi_predict.cohort.table_cells import (
     EXACT_INTEGERS,
     TOP_ROWS,
@@ -31,6 +32,7 @@ from poi_predict.cohort.table_cells import (
     cell_text,
     refuse_too_wide,
 )
+from poi_predict.cohort.trailing_summaries import MOST_ROWS
 from poi_predict.cohort.unread_columns import column_of_rows
 
 if TYPE_CHECKING:
@@ -72,6 +74,11 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
         kept = tuple(header for i, header in enumerate(headers) if header.strip() or i in survey.used)
     if Gaps.any_between(survey.gaps):
         raise UnfitText  # what stands below a blank row may be another table
+    if 0 < survey.n_rows <= MOST_ROWS:
+        cells = read_parquet_cells(path.read_bytes(), terms.settings)
+        row_number = np.arange(len(cells.overlong))
+        if find_other_rows(cells.headers, cells.columns, row_number, cells.overlong):
+            raise UnfitText  # a summary of the others, as only all rows together show
     shape = check_header(kept, 1, top, terms.settings) if kept else []
     rows = (survey.n_rows, survey.n_synthetic)
     plan, findings = conclude(path, sha256, kept, columns, rows, shape, survey.long_ids)
