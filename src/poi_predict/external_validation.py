@@ -15,6 +15,8 @@ import pandas as pd
 from poi_predict.errors import OutputError
 from poi_predict.files import check_output_folder, open_private, staged_folder
 from poi_predict.modeling import CATALOG, predict_response
+from poi_predict.plain import round_figures
+from poi_predict.privacy import hide_count
 from poi_predict.report.external import (
     ExternalWomen,
     ModelText,
@@ -22,6 +24,7 @@ from poi_predict.report.external import (
     describe_external,
     render_external_report,
 )
+from poi_predict.report.small_counts import hide_counts_in_text, pool_losses
 from poi_predict.scoring import Bundle, read_bundle, write_bundle
 from poi_predict.scoring.case_mix import ComparedWomen, compare_women
 from poi_predict.scoring.contract import REFERENCE
@@ -91,20 +94,20 @@ class ExternalValidation:
         """Return the content of `validation.json`."""
         labelled, found = self.labelled, self.assessment.as_dict()
         fingerprint = labelled.cohort.fingerprint
-        rejected = labelled.rejected_frame()
+        rejected = labelled.rejected_frame().drop(columns="message")
         return {
             "study": self.study,
             "synthetic": self.synthetic,
             "verdict": self.verdict,
             "verdict_code": self.assessment.verdict,
             "cohort": {"sha256": fingerprint.sha256, "rows": fingerprint.rows, "columns": fingerprint.columns},
-            **found,
+            **round_figures(found),
             "case_mix": self.case_mix.as_dict(),
-            "attrition": labelled.attrition.to_dict("records"),
+            "attrition": pool_losses(labelled.attrition).to_dict("records"),
             "rejected": {
                 "rows_read": labelled.n_rows,
                 "rows_rejected": labelled.n_rejected,
-                "rules": rejected.drop(columns="message").to_dict("records"),
+                "rules": rejected.assign(rows=rejected["rows"].map(hide_count)).to_dict("records"),
             },
             "warnings": list(self.warnings),
             "history": list(self.history),
@@ -238,7 +241,7 @@ def _warnings(bundle: Bundle, labelled: LabelledCohort, found: ExternalAssessmen
         )
     if labelled.n_contradicting:
         said.append(f"{labelled.n_contradicting} rows were left out because their months contradict each other.")
-    said += [finding.message for finding in labelled.analysis.findings]
+    said += [hide_counts_in_text(finding.message) for finding in labelled.analysis.findings]
     if found.fewer < FEW_EVENTS:
         said.append(
             f"{found.fewer} women are in the rarer outcome group; at least {FEW_EVENTS} are asked for to judge a model "
@@ -281,7 +284,7 @@ def _report(bundle: Bundle, validation: ExternalValidation, p: np.ndarray, day: 
         y_true=analysis.y_true,
         p_response=p,
         weight=analysis.weight,
-        attrition=labelled.attrition,
+        attrition=pool_losses(labelled.attrition),
         rejected=labelled.rejected_frame(),
         codebook=labelled.cohort.codebook,
         case_mix=validation.case_mix.as_dict(),

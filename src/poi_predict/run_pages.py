@@ -143,7 +143,7 @@ def _study_facts(training: Training, content: ReportContent) -> dict[str, Any]:
         "n_centres": None if analysis.centre is None else len(set(analysis.centre.tolist())),
         "attrition_note": "; ".join(
             f"{row['step']}: {row['excluded_rows']} rows left out"
-            for row in analysis.attrition.to_dict("records")
+            for row in content.attrition.to_dict("records")
             if row["excluded_rows"]
         )
         or "No row was left out",

@@ -14,6 +14,7 @@ from poi_predict.modeling.borrowing.links import find_link
 from poi_predict.modeling.borrowing.women import build_copula
 from poi_predict.modeling.evidence_logistic import EvidenceLogisticRegression
 from poi_predict.plain import as_plain
+from poi_predict.privacy import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,11 +181,8 @@ def _compute_learning_curve(pipeline: Pipeline, data: TrainingData, seed: int) -
     """Average probabilities of all women of the cohort as the model sees 0, some, and all of them."""
     order = _order_women(data, np.random.default_rng(seed))
     n = len(order)
-    counts = sorted({0, n, *(int(k) for k in np.round(np.geomspace(min(5, max(n, 1)), max(n, 1), STEPS)))} - {-1})
     curve = []
-    for count in counts:
-        if count > n:
-            continue
+    for count in _choose_counts(n):
         rows = np.sort(np.concatenate([np.zeros(0, dtype=np.intp), *order[:count]]))
         some = data.take(rows)
         fitted = pipeline if count == n else _refit(pipeline, some)
@@ -195,6 +193,15 @@ def _compute_learning_curve(pipeline: Pipeline, data: TrainingData, seed: int) -
             point[f"{side}_high"] = found[side]["high"]
         curve.append(point)
     return curve
+
+
+def _choose_counts(n: int) -> list[int]:
+    """Return how many of n women are added, from none to all; no step is of so few that they could be told."""
+    counts = [0]
+    for k in np.round(np.geomspace(min(2 * LEAST, max(n, 1)), max(n, 1), STEPS)).astype(int).tolist():
+        if min(k - counts[-1], n - k) >= LEAST:
+            counts.append(k)
+    return [*counts, n] if n else counts
 
 
 def _refit(pipeline: Pipeline, some: TrainingData) -> Pipeline:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poi_predict.privacy import format_count
 from poi_predict.report.content import FRAME_COLUMNS, Section, SectionFigure, SectionTable
 from poi_predict.report.evidence_figures import plot_decision_curve
 from poi_predict.report.figures import count_predictions, plot_calibration, plot_performance
@@ -269,6 +270,7 @@ def _rejected(women: ExternalWomen) -> Section:
     table = women.rejected[["column", "rule", "rows", "message"]].set_axis(
         ["Column", "Rule", "Rows", "Finding"], axis=1
     )
+    table["Rows"] = [format_count(rows) for rows in table["Rows"]]
     return Section(
         title,
         ("These rows break the model's contract and were not analysed. rejected.csv names them by row number.",),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from poi_predict.privacy import hide_count
+from poi_predict.privacy import format_count, hide_count
 from poi_predict.report.formatting import is_missing
 from poi_predict.report.glossary import METRICS, MetricWords, describe_metric
 from poi_predict.report.style import (
@@ -313,7 +313,7 @@ def plot_attrition(attrition: pd.DataFrame) -> Figure:
         axes = figure.subplots()
         axes.barh(range(len(attrition)), rows, height=0.55, color=[GREY] * (len(attrition) - 1) + [BLUE])
         for place, row in enumerate(attrition.to_dict("records")):
-            lost = f"  (−{row['excluded_rows']:.0f})" if row["excluded_rows"] else ""
+            lost = f"  (−{format_count(row['excluded_rows'])})" if row["excluded_rows"] else ""
             text, ink = f"{row['remaining_rows']:.0f}{lost}", RUST if lost else INK
             place_of_text = (row["remaining_rows"], place)
             axes.annotate(text, place_of_text, (4, 0), textcoords="offset points", va="center", color=ink)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from poi_predict.privacy import format_count
 from poi_predict.report.formatting import (
     NO_REASON,
     format_estimate,
@@ -67,7 +68,7 @@ def view_attrition(attrition: pd.DataFrame) -> list[AttritionRow]:
             step=_text(row["step"]),
             excluded=""
             if is_missing(row["excluded_rows"]) or not row["excluded_rows"]
-            else _count(row["excluded_rows"]),
+            else format_count(row["excluded_rows"]),
             rows=_count(row["remaining_rows"]),
             patients=_count(row["remaining_patients"]),
             events=_count(row["remaining_events"]),
@@ -85,7 +86,7 @@ class TableOneRow:
     label: str
     unit: str
     cells: tuple[str, ...]
-    missing: tuple[int, ...]
+    missing: tuple[str, ...]
     nested: bool = False
     heading: bool = False
 
@@ -128,7 +129,7 @@ def _table_one_block(block: pd.DataFrame, groups: list[str]) -> list[TableOneRow
     by_level = [block.loc[block["level"] == level] for level in levels]
     blank = tuple("" for _ in groups)
     heading = TableOneRow(label, unit, blank, _cells(by_level[0], groups)[1], heading=True)
-    silent = tuple(0 for _ in groups)
+    silent = tuple("" for _ in groups)
     return [
         heading,
         *(
@@ -138,10 +139,11 @@ def _table_one_block(block: pd.DataFrame, groups: list[str]) -> list[TableOneRow
     ]
 
 
-def _cells(part: pd.DataFrame, groups: list[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _cells(part: pd.DataFrame, groups: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     by_group = part.drop_duplicates("group").set_index("group")
     cells = tuple(_text(by_group["summary"].get(group)) for group in groups)
-    missing = tuple(_whole(by_group["missing"].get(group)) for group in groups)
+    counts = (_whole(by_group["missing"].get(group)) for group in groups)
+    missing = tuple(format_count(count) if count else "" for count in counts)
     return cells, missing
 
 

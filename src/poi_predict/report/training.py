@@ -17,6 +17,7 @@ from poi_predict.report.evidence_sections import build_evidence_sections, descri
 from poi_predict.report.figures import count_predictions
 from poi_predict.report.glossary import describe_metric
 from poi_predict.report.regimen_sections import build_regimen_sections
+from poi_predict.report.small_counts import hide_findings, hide_missing, pool_losses
 from poi_predict.report.tables import format_estimate, format_number
 from poi_predict.validation import compute_calibration_curve, compute_proportion
 
@@ -95,9 +96,9 @@ def build_report_content(
         synthetic=assessment.synthetic,
         banners=_banners(assessment, codebook),
         weights_note=analysis.describe_follow_up(),
-        attrition=analysis.attrition,
+        attrition=pool_losses(analysis.attrition, _find_least(assessment)),
         table_one=_table_one(analysis, codebook, variables, _find_least(assessment)),
-        findings=cohort.findings.frame(),
+        findings=hide_findings(cohort.findings.frame(), _find_least(assessment)),
         performance=_performance(assessment),
         calibration=_calibration(development),
         calibration_groups=_calibration_groups(development),
@@ -129,7 +130,8 @@ def _find_least(assessment: Assessment) -> int:
 
 def _table_one(analysis: AnalysisSet, codebook: Codebook, variables: list[str], least: int) -> pd.DataFrame:
     y_true = np.select([analysis.status == "event", analysis.status == "no_event"], [1.0, 0.0], np.nan)
-    return compute_table_one(analysis.eligible, codebook, variables, y_true, analysis.status, least)
+    table = compute_table_one(analysis.eligible, codebook, variables, y_true, analysis.status, least)
+    return hide_missing(table, least)
 
 
 def explanation_variables(development: Development) -> list[str]:

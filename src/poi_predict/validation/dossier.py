@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from poi_predict.plain import round_figures
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,17 +37,20 @@ class CandidateAssessment:
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Metric name to estimate, ci_low, ci_high, apparent, method, and the reason where not estimable."""
-        return {
-            metric: {
-                "estimate": found.estimate,
-                "ci_low": found.ci_low,
-                "ci_high": found.ci_high,
-                "apparent": self.apparent.get(metric),
-                "method": found.method,
+        figures: dict[str, dict[str, Any]] = round_figures(
+            {
+                metric: {
+                    "estimate": found.estimate,
+                    "ci_low": found.ci_low,
+                    "ci_high": found.ci_high,
+                    "apparent": self.apparent.get(metric),
+                    "method": found.method,
+                }
+                | ({"reason": found.reason} if found.reason else {})
+                for metric, found in self.metrics.items()
             }
-            | ({"reason": found.reason} if found.reason else {})
-            for metric, found in self.metrics.items()
-        }
+        )
+        return figures
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Assessment:
             "primary": self.primary,
             "champion": self.champion,
             "warnings": list(self.warnings),
-            **self.details,
+            **round_figures(self.details),
         }
 
     def frame(self) -> pd.DataFrame:
