@@ -17,7 +17,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from poi_predict.audit import run_attacks
 from poi_predict.cohort import ReadingSettings, read_codebook
-from poi_predict.errors import OutputError
+from poi_predict.errors import BundleError, OutputError
 from poi_predict.features import FeatureSettings, build_features
 from poi_predict.files import make_private_folder, staged_file
 from poi_predict.modeling import build_pipeline, fit_model, predict_response
@@ -118,6 +118,8 @@ def test_a_stripped_bundle_holds_and_predicts_as_before(old: Bundle, tmp_path: P
     assert not read_bundle(tmp_path / "new").refits
     with pytest.raises(OutputError, match="not replaced unasked"):
         strip_model(tmp_path / "old", tmp_path / "new")
+    with pytest.raises(BundleError, match="Use it as it is"):
+        strip_model(tmp_path / "new", tmp_path / "newer")
 
 
 def test_coefficients_are_blurred_by_the_share_of_a_standard_error_that_is_said_and_keep_the_rate() -> None:

@@ -93,8 +93,13 @@ def strip_bundle(bundle: Bundle) -> Bundle:
     Raises
     ------
     BundleError
-        If it is made of trees, whose thresholds and leaves are those of single women.
+        If it is made of trees, whose thresholds and leaves are those of single women; if there is nothing to strip.
     """
+    if describe_exposure(bundle.contract, has_refits=bool(bundle.refits)) is None:
+        raise BundleError(
+            "A model to be stripped must hold what earlier versions stored of its women; this one does not. Use it as "
+            "it is."
+        )
     if hasattr(_find_model(bundle.pipeline), "estimators_") or hasattr(_find_model(bundle.pipeline), "_predictors"):
         raise BundleError(
             "A model of trees cannot be stripped: its thresholds and leaves are those of single women. Train evidence "
