@@ -11,6 +11,7 @@ import pytest
 
 from poi_predict.errors import TrackingError
 from poi_predict.external_validation import validate
+from poi_predict.plain import round_figures
 from poi_predict.scoring import read_bundle
 from poi_predict.tracking import mlflow_session
 from poi_predict.tracking.mlflow_store import record_training
@@ -59,7 +60,7 @@ def test_performance_over_time_is_recorded_reported_and_never_counts_a_cohort_tw
     assert "2026-11-22" in report
     record = json.loads((tmp_path / "2" / "validation.json").read_text(encoding="utf-8"))
     c = first.assessment.metrics["c_statistic"]
-    assert record["history"][0]["metrics"]["c_statistic"] == pytest.approx(
+    assert record["history"][0]["metrics"]["c_statistic"] == round_figures(
         {"estimate": c.estimate, "ci_low": c.ci_low, "ci_high": c.ci_high}
     )
     assert again.tracked is not None

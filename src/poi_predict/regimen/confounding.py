@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from poi_predict.privacy import LEAST, hide_count
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,14 +65,15 @@ class Confounded:
         if self.perfect:
             what = "it was always the same" if self.level is None else "it was given to all women or to none"
             return f"{subject} cannot be distinguished from {self.other}: within each {self.other}, {what}."
+        few = f"fewer than {LEAST}" if self.n_mixed < LEAST else f"the {self.n_mixed}"
         return (
             f"{subject} can hardly be distinguished from {self.other}, which explains {100 * self.share:.0f} % of who "
-            f"got what; a comparison would rest on the {self.n_mixed} of {self.n} courses where it varied."
+            f"got what; a comparison would rest on {few} of {self.n} courses where it varied."
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return asdict(self) | {"perfect": self.perfect, "sentence": self.sentence}
+        """Return plain values that JSON can hold; `n_mixed` as `poi_predict.privacy.hide_count` gives it."""
+        return asdict(self) | {"n_mixed": hide_count(self.n_mixed), "perfect": self.perfect, "sentence": self.sentence}
 
 
 def find_confounded(
