@@ -269,3 +269,28 @@ def test_another_hormone_is_never_offered_in_the_place_of_one() -> None:
         assert "is it" not in next(finding.message for finding in findings if finding.column == "amh")
     _, findings = plan("Amenorhoea month", required=("amenorrhea_months",))
     assert '(is it "Amenorhoea month"?)' in findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("header", "factor"),
+    [
+        *(
+            (h, 0.14)
+            for h in ("AMH pmol/l baseline", "AMH_pmol_L_baseline", "AMH (Elecsys, pmol/L)", "AMH (basal pmol/L)")
+        ),
+        ("AMH (ng/mL, basal)", 1.0),
+        *(
+            (h, None)
+            for h in ("AMH (pmol/L 6 months)", "AMH (pmol/L, post)", "AMH (ng/mL or pmol/L)", "AMH (pmol/L ng/mL)")
+        ),
+    ],
+)
+def test_a_unit_counts_beside_words_that_change_nothing_and_beside_no_others(header: str, factor: float | None) -> None:
+    plans, findings = plan_columns((header,), CODEBOOK, ReadingSettings(), ())
+    assert [round(plan.factor, 3) for plan in plans] == ([] if factor is None else [factor])
+    assert "unit_assumed" not in {finding.rule for finding in findings}
+
+
+def test_a_dose_per_weight_and_a_mean_of_two_ovaries_are_not_read() -> None:
+    headers = ("dose (10^6 cells per kg)", "AFC (mean)")
+    assert plan_columns(headers, CODEBOOK, ReadingSettings(), ())[0] == []

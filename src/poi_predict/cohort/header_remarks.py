@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from poi_predict.cohort.codebook import Variable
     from poi_predict.cohort.spelling import HeaderReading
 
-__all__ = ["changes_nothing", "is_explained", "spell_unit"]
+__all__ = ["changes_nothing", "is_explained", "read_remark"]
 
 
 def _keys(*texts: str) -> frozenset[str]:
@@ -101,17 +101,36 @@ def is_explained(reading: HeaderReading, variable: Variable, others: Collection[
         return any(other.knows_unit(text) for other in others)
 
     for remark in reading.marked:
-        a_unit = variable.is_numeric and (
-            spell_unit(remark, is_any_unit) is not None or ("/" in remark and not remark[:1].isdigit())
-        )
-        if remark and not a_unit and not changes_nothing(remark, variable):
+        rate = "/" in remark and not remark[:1].isdigit() and len(_words(remark)) == 1  # a unit, known or not
+        if remark and not (variable.is_numeric and rate) and read_remark(remark, variable, is_any_unit) is None:
             return False
-    return all(_is_known(remark.split(), variable) for remark in reading.unmarked)
+    return all(read_remark(remark, variable, variable.knows_unit) is not None for remark in reading.unmarked)
 
 
-def _is_known(words: list[str], variable: Variable) -> bool:
-    """Whether words beside a name are a unit, change nothing, or are both one after the other."""
-    whole = " ".join(words)
-    if spell_unit(whole, variable.knows_unit) is not None or changes_nothing(whole, variable):
-        return True
-    return any(_is_known(words[:i], variable) and _is_known(words[i:], variable) for i in range(1, len(words)))
+def read_remark(remark: str, variable: Variable, is_unit: Callable[[str], bool]) -> tuple[str, ...] | None:
+    """Return the one unit that a remark states beside words that change nothing, or none; None if it says more.
+
+    >>> from poi_predict.cohort.codebook import read_codebook
+    >>> amh = read_codebook()["amh"]
+    >>> [read_remark(remark, amh, amh.knows_unit) for remark in ("pmol L, basal", "basal", "pmol/L 6 months")]
+    [('pmol/L',), (), None]
+    """
+    return _read_words(_words(remark), variable, is_unit)
+
+
+def _words(remark: str) -> list[str]:
+    return re.split(r"[\s,;]+", remark.strip(" ,;"))
+
+
+def _read_words(words: list[str], variable: Variable, is_unit: Callable[[str], bool]) -> tuple[str, ...] | None:
+    if not words:
+        return ()
+    for i in range(len(words), 0, -1):
+        first = " ".join(words[:i])
+        unit = spell_unit(first, is_unit) if variable.is_numeric else None
+        if unit is None and not changes_nothing(first, variable):
+            continue
+        rest = _read_words(words[i:], variable, is_unit)
+        if rest is not None and not (unit and rest):  # two units are a doubt
+            return rest if unit is None else (unit,)
+    return None

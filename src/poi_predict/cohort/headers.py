@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from poi_predict.cohort.companions import find_companions, find_groups
-from poi_predict.cohort.header_remarks import changes_nothing, is_explained, spell_unit
+from poi_predict.cohort.header_remarks import changes_nothing, is_explained, read_remark
 from poi_predict.cohort.mapping import ColumnMapping, ReadingSettings
 from poi_predict.cohort.near_headers import find_near, find_possible
 from poi_predict.cohort.rules import column_finding
@@ -335,11 +335,11 @@ def _unit_in_header(plan: ColumnPlan, codebook: Codebook) -> str | None:
             leads = remark in reading.unmarked and plain_text(plan.header).startswith(plain_text(remark))
             if leads and header_key(reading.name) not in names:
                 continue  # "Year of diagnosis" states no unit
-            if (unit := spell_unit(remark, variable.knows_unit)) is not None:
-                return unit
+            if units := read_remark(remark, variable, variable.knows_unit):
+                return units[0]
     remarks = [remark for reading in readings for remark in reading.marked]
     for remark in remarks:
-        if "/" in remark or any(other.knows_unit(remark) for other in codebook.values()):
+        if "/" in remark or any(read_remark(remark, variable, other.knows_unit) for other in codebook.values()):
             return remark
     if plan.mapping.unit is None and variable.censorable and variable.has_rival_units:
         return next((word for word in remarks if " " not in word and not changes_nothing(word, variable)), None)
