@@ -7,12 +7,12 @@ So only the inference differs. All data are SYNTHETIC.
 Data sets: a clinic with six arms; three classes of cells under a probit link, a covariate interacting with each
 class; a sparse clinic of 25 women under wide priors; heavy tails, priors in conflict, three centres and the
 two-parameter binomial. And the two shipped reference models, which have no woman. Each is fitted as a model that is
-kept (`sampler = "fine"`); `--sampler` shows what refits in resamples do.
+kept (`sampler = "fine"`); `--sampler` shows what refits in resamples do, `--tail t` gives every case heavy tails.
 
 Asked of every coefficient, of every deviation of a study or centre and of the SD between them: posterior means within
-0.3 SD, SDs within 10 %. Exit code 1 if one is not.
+0.10 SD, SDs within 6 %, which is near what 2000 effective draws of NUTS can tell. Exit code 1 if one is not.
 Needs NumPyro, which the project does not: pip install numpyro (the dependency group "mcmc").
-Run: python benchmarks/evidence_vs_nuts.py [--draws 2500] [--seed 1] [--only sparse] [--verbose]
+Run: python benchmarks/evidence_vs_nuts.py [--draws 2500] [--seed 1] [--only sparse] [--tail t] [--verbose]
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from poi_predict.study import read_study
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MOST_SHIFT, MOST_SPREAD = 0.3, 0.10
-CHAINS, MOST_R_HAT, LEAST_ESS = 4, 1.01, 1000
+MOST_SHIFT, MOST_SPREAD = 0.10, 0.06
+CHAINS, WARM_UP, MOST_R_HAT, LEAST_ESS = 4, 500, 1.01, 1000
 FIELD = {"age__years": (34.0, 5.0), "fsh__log": (3.9, 0.6), "amh__log": (-2.0, 1.0), "bmi__kg_m2": (24.0, 3.5)}
 
 
@@ -208,14 +208,13 @@ def walk(case: Case, draws: int, seed: int) -> dict[str, np.ndarray]:
     """Draws of NUTS, shape (chains, draws, …)."""
     kernel = NUTS(build_density(case), target_accept_prob=0.95)
     sampler = MCMC(
-        kernel, num_warmup=1000, num_samples=draws, num_chains=CHAINS, chain_method="vectorized", progress_bar=False
+        kernel, num_warmup=WARM_UP, num_samples=draws, num_chains=CHAINS, chain_method="vectorized", progress_bar=False
     )
     sampler.run(jax.random.PRNGKey(seed))
     return {name: np.asarray(found) for name, found in sampler.get_samples(group_by_chain=True).items()}
 
 
 def compare(case: Case, draws: int, seed: int, *, verbose: bool) -> Verdict:
-    case.model.fit(case.X, case.y)
     start = time.perf_counter()
     case.model.fit(case.X, case.y)
     own = time.perf_counter() - start
@@ -244,13 +243,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=CASES, action="append")
     parser.add_argument("--sampler", choices=["importance", "quick", "fine"], default="fine")
+    parser.add_argument("--tail", choices=["normal", "t"], help="of the priors, in place of each case's own")
     parser.add_argument("--verbose", action="store_true", help="deviations of studies and tau as well")
     wanted = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     verdicts = {}
     for name in wanted.only or CASES:
         case = CASES[name](np.random.default_rng(wanted.seed))
-        case.model.set_params(sampler=wanted.sampler)
+        case.model.set_params(sampler=wanted.sampler, tail=wanted.tail or case.model.tail)
         verdicts[case.name] = compare(case, wanted.draws, wanted.seed, verbose=wanted.verbose)
     print(f"\n{'largest disagreement':24s}  mean, SDs (≤ {MOST_SHIFT})  SD (≤ {MOST_SPREAD:.0%})  verdict")
     for name, verdict in verdicts.items():

@@ -13,7 +13,7 @@ import pytest
 
 from poi_predict.batch_scoring import score
 from poi_predict.errors import CohortError
-from poi_predict.modeling import Checkpoint, ModelingSettings
+from poi_predict.modeling import Checkpoint, ModelingSettings, appraise, assess_development
 from poi_predict.modeling.borrowing.hamiltonian import PLANS
 from poi_predict.modeling.checkpoint import Stage
 from poi_predict.progress import Listener
@@ -81,7 +81,7 @@ def test_shuffled_outcomes_give_no_verdict_of_skill(demo_cohort: Path, tested: S
     assert assessment.champion is None
 
 
-def own_study(folder: Path, extra: str = "", permutations: int = 3) -> Study:
+def own_study(folder: Path, extra: str = "", permutations: int = 3, folds: int = 5) -> Study:
     (folder / "study.toml").write_text(
         """
 [study]
@@ -106,11 +106,10 @@ primary = "ridge"
         + extra
         + """
 [validation]
-folds = 5
 repeats = 1
 bootstrap = 20
 """
-        + f"permutations = {permutations}\n",
+        + f"permutations = {permutations}\nfolds = {folds}\n",
         encoding="utf-8",
     )
     return read_study(folder / "study.toml")
@@ -126,21 +125,24 @@ def own_cohort(folder: Path, n: int, events: int, signal: float, **columns: obje
 
 
 def test_a_strong_signal_is_shown(tmp_path: Path) -> None:
-    assessment = develop(own_study(tmp_path, permutations=99), own_cohort(tmp_path, 150, 50, 0.9), n_jobs=1).assessment
+    study = own_study(tmp_path, permutations=99, folds=3)
+    assessment = develop(study, own_cohort(tmp_path, 150, 50, 0.9), n_jobs=1).assessment
     assert assessment.details["skill"] == "shown"
     assert assessment.champion == "ridge"
 
 
 def test_a_predictor_that_is_the_outcome_by_another_name_makes_no_champion(tmp_path: Path) -> None:
     cohort = own_cohort(tmp_path, 150, 50, 4.0)
-    study = own_study(tmp_path, permutations=99)
-    found = develop(study, cohort, n_jobs=1).assessment
+    study = own_study(tmp_path, permutations=99, folds=3)
+    training = develop(study, cohort, n_jobs=1)
+    found = training.assessment
     assert found.details["skill"] == "shown"
     assert found.details["leakage"]["to_review"] == ["x"]
     assert found.champion is None
     assert any("A person has to look at x" in warning for warning in found.warnings)
     looked = dataclasses.replace(study, features=dataclasses.replace(study.features, reviewed=("x",)))
-    assert develop(looked, cohort, n_jobs=1).assessment.champion == "ridge"
+    details = appraise(training.development, [], looked.suspect_predictors, looked.privacy.least)
+    assert assess_development(training.development, "own", synthetic=False, details=details).champion == "ridge"
 
 
 def test_eight_events_give_the_prevalence_and_nothing_else(tmp_path: Path) -> None:
