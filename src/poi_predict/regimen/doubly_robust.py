@@ -253,6 +253,6 @@ def _note(found: _Found, dropped: tuple[str, ...], chances: Propensity) -> Itera
         )
     yield from describe_truncation(found.courses, chances, rule.truncate_at)
     yield (
-        f"{rule.folds} folds of women, repeated {rule.repeats} times and combined by the median; women who count for "
+        f"{rule.folds} folds of women in {rule.repeats} repeats, combined by the median; women who count for "
         "several courses count once in every interval."
     )

@@ -57,12 +57,13 @@ def build_effect_section(regimens: Plain) -> Section | None:
     contrasts, left_out = _choose(effects["contrasts"], regimens)
     frame = pd.DataFrame([_flatten(contrast) for contrast in contrasts])
     first = tidy_sentence(" ".join(str(contrast["sentence"]) for contrast in contrasts[:4]))
+    apart = "the women differed by chance" if regimens.get("randomised") else "women were chosen"
     figure = SectionFigure(
         plot_contrasts(frame),
         "Contrasts between regimens, adjusted and not.",
         f"Intervals of {len(frame)} contrasts. {first}",
         "Dot and thick bar: adjusted, 95 % interval of this contrast alone; thin bar: of all contrasts together, which "
-        "decides. Open diamond: the plain comparison. Where dot and diamond are apart, women were chosen.",
+        f"decides. Open diamond: the plain comparison. Where dot and diamond are apart, {apart}.",
     )
     tables = (
         SectionTable(

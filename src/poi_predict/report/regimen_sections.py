@@ -100,8 +100,9 @@ def _given(regimens: Plain) -> Section | None:
     if not options:
         return None
     enough = sum(option["support"] == "supported" for option in options)
+    judged = "all" if enough == len(options) else f"only {enough}"
     first = (
-        f"{len(options)} regimens are compared for every woman; only {enough} "
+        f"{len(options)} regimens are compared for every woman; {judged} "
         f"{'has' if enough == 1 else 'have'} enough data to judge."
     )
     said = [first, *_count_verdicts(regimens.get("women") or {})]
