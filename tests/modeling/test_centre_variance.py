@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,8 +24,16 @@ from poi_predict.modeling import (
 from poi_predict.modeling.centre_variance import estimate_centre_variance
 from poi_predict.modeling.evaluation import TrainingData
 from poi_predict.modeling.imputed import MultiplyImputed
-from poi_predict.regimen.draws import LinearDraws
+from poi_predict.regimen import (
+    CrossFitSettings,
+    TreatedCohort,
+    build_regimen_settings,
+    describe_regimens,
+    prepare_comparison,
+)
+from poi_predict.regimen.draws import NO_CENTRE, LinearDraws
 from poi_predict.regimen.options import Option
+from poi_predict.report.regimen_sections import build_regimen_sections
 from poi_predict.scoring import Bundle, add_centre, build_contract, score_frame
 from poi_predict.scoring.contract import Provenance
 
@@ -163,3 +173,25 @@ def test_a_level_of_one_centre_is_known_no_better_than_the_centre() -> None:
 def replace_level(centre: np.ndarray) -> np.ndarray:
     """Return a design whose level every centre used alike."""
     return np.column_stack([np.ones(len(centre)), np.arange(len(centre)) % 2])
+
+
+def test_regimens_of_women_of_no_recorded_centre_say_what_a_difference_can_be() -> None:
+    data, centre, _ = make_women(90, 1)
+    X = data.X.assign(cell_source=np.resize(["adipose", "bone_marrow"], 90))
+    women = TrainingData(X, data.y_true, data.weight, data.patient)
+    several = np.resize(["Bath", "York", "Leeds"], 90).astype(object)
+    settings = build_regimen_settings({}, read_codebook(), (*PREDICTORS, "cell_source"))
+    features = build_features(read_codebook(), FeatureSettings((*PREDICTORS, "cell_source")))
+    fitted = fit_model(build_pipeline("ridge", features, monotone={}, random_state=0), X, data.y_true)
+    cases = ((None, False, True), (centre, False, True), (several, False, False), (None, True, False))
+    for names, randomised, said in cases:
+        pipeline = add_centre_variance(fitted, women, names)
+        rule = replace(settings, randomised=randomised)
+        cohort = TreatedCohort(X, data.y_true, data.weight, data.patient, names)
+        comparable = prepare_comparison(pipeline, X, read_codebook(), rule)
+        assert comparable is not None
+        fit = CrossFitSettings(2, 1)
+        found = describe_regimens(pipeline, cohort, read_codebook(), comparable, cross_fit=fit, seed=0)
+        assert (found["no_centre"] == NO_CENTRE) is said
+        pages = build_regimen_sections({"regimens": found}, read_codebook())
+        assert (NO_CENTRE in str([section.paragraphs for section in pages])) is said

@@ -64,13 +64,14 @@ def add_centre_variance(pipeline: Pipeline, data: TrainingData, centre: NDArray[
     if CENTRE_CODE in pipeline[0].get_feature_names_out():
         return pipeline
     names = np.full(len(data.y_true), None, dtype=object) if centre is None else centre
-    codes, labels = pd.factorize(names)
+    keys = [digest_label(name) if isinstance(name, str) else None for name in names]
+    codes, labels = pd.factorize(np.array(keys, dtype=object))
     widened = copy.deepcopy(pipeline)
     found = widened[-1]
     if len(labels) < 2:
         # That of her centre and that of the centre of training: neither is the average one.
         found.centre_variance_ = 2.0 * TAU_SCALE**2
-        found.home_ = digest_label(str(labels[0])) if len(labels) and (codes == 0).all() else ""
+        found.home_ = str(labels[0]) if len(labels) and (codes == 0).all() else ""
         return widened
     columns, women = pipeline[:-1].transform(data.X), (data.y_true, data.fit_weight, codes)
     if isinstance(found, LinearClassifier):

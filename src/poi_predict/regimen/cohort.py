@@ -16,7 +16,7 @@ from poi_predict.regimen.confounding import find_confounded
 from poi_predict.regimen.courses import check_courses
 from poi_predict.regimen.cross_fitting import fold_courses
 from poi_predict.regimen.doubly_robust import estimate_effects
-from poi_predict.regimen.draws import build_draws
+from poi_predict.regimen.draws import NO_CENTRE, build_draws
 from poi_predict.regimen.options import list_options
 from poi_predict.regimen.overlap import assess_overlap
 from poi_predict.regimen.policy import compute_policy_value
@@ -146,6 +146,7 @@ def describe_regimens(
         "options": plain["options"],
         "excluded": listed.as_dict()["excluded"],
         "women": _count_verdicts(comparison),
+        "no_centre": NO_CENTRE if NO_CENTRE in comparison.notes else None,
         "confounded": [one.as_dict() for one in find_confounded(protocol, cohort.centre)],
         **_second_opinion(cohort, had, settings, (cross_fit, seed)),
     }

@@ -11,7 +11,7 @@ import pandas as pd
 from poi_predict.errors import ModelError
 from poi_predict.features import origin_of
 from poi_predict.regimen.compared import RegimenComparison
-from poi_predict.regimen.draws import compute_interval, has_one_order, split_women
+from poi_predict.regimen.draws import NO_CENTRE, compute_interval, has_one_order, lacks_centres, split_women
 from poi_predict.regimen.placing import derive_own_columns, place_options
 from poi_predict.regimen.settings import NO_THERAPY
 from poi_predict.regimen.verdicts import (
@@ -124,6 +124,8 @@ def compare_regimens(
     judged = draws_of.n_draws >= LEAST_DRAWS
     if has_one_order(draws_of.pipeline, settings.protocol):
         notes = (*notes, ONE_ORDER)
+    if lacks_centres(draws_of.pipeline) and not settings.randomised:
+        notes = (*notes, NO_CENTRE)
     judge = Judge(standing, reference, settings if judged else None, favourable)
     parts = list(_compute_parts(draws_of, women, compared, judge))
     by_woman = {name: np.concatenate([part[name] for part in parts]) for name in (*BY_WOMAN, "leader")}

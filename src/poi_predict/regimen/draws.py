@@ -43,16 +43,19 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 __all__ = [
+    "NO_CENTRE",
     "LinearDraws",
     "PosteriorDraws",
     "ResponseDraws",
     "build_draws",
     "compute_interval",
     "has_one_order",
+    "lacks_centres",
     "split_women",
 ]
 
 N_DRAWS = 1000
+NO_CENTRE = "No centre is recorded: a difference between protocols can be a difference between clinics."
 TAILS = (0.025, 0.975)
 MOST_NUMBERS_AT_ONCE = 5_000_000
 
@@ -276,6 +279,22 @@ def has_one_order(pipeline: Pipeline, protocol: Sequence[str]) -> bool:
         return False
     pairs = getattr(model, "interactions", ())
     return not any((origin_of(first) in protocol) != (origin_of(second) in protocol) for first, second in pairs)
+
+
+def lacks_centres(pipeline: Pipeline) -> bool:
+    """Whether a model was fitted to women of whom fewer than two centres are recorded.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.pipeline import Pipeline
+    >>> lacks_centres(Pipeline([("model", DummyClassifier())]))
+    False
+    """
+    model = find_base(pipeline)
+    if isinstance(model, EvidenceLogisticRegression):
+        return len(model.fit_.centre_codes) == 1
+    return getattr(model, "home_", None) is not None
 
 
 def split_women(n_women: int, n_options: int, n_draws: int) -> list[slice]:

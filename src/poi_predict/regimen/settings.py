@@ -126,7 +126,8 @@ class RegimenSettings:
         """The rule of the verdict, in words."""
         return (
             "An option is called better than the others only if its probability is the best of all options with enough "
-            f"support in at least {self.threshold:.0%} of the draws, is at least "
+            f"support in at least {self.threshold:.0%} of the draws ({(1 + self.threshold) / 2:.1%} if there are two), "
+            f"is at least "
             f"{self.smallest_difference * 100:.0f} points better on average than the next, and at least "
             f"{self.least_women} women (or women of published arms) had it. It is called better (or worse) than the "
             "reference, or than one other option, only if the interval of their difference leaves out 0, the "

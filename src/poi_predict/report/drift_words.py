@@ -49,6 +49,7 @@ _FLAGS = {
     "far_combination": "Combination of values far from all of training",
     "too_much_missing": "Too much missing to say much of her",
     "protocol_not_seen": "Source, route or their combination not seen in training",
+    "centre_unknown": "Not known to be of the clinic of training",
     "synthetic_model": "Model made from SYNTHETIC women",
     "reference_model": "Model made from published aggregates alone",
 }

@@ -37,6 +37,7 @@ FLAG_WORDS = {
     "outside_training": "{label} lies outside what 95 % of {women} had; the model extrapolates.",
     "far_combination": "Her values together are unlike those of nearly all {women}; the model extrapolates.",
     "too_much_missing": "So much about her is not known that this says more of {women} than of her.",
+    "centre_unknown": "She is not known to be of the clinic of training; the range allows for another clinic.",
     "protocol_not_seen": "No woman behind this model had this cell source, this route, or both together.",
 }
 

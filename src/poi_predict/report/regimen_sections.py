@@ -13,6 +13,7 @@
       "women": {                        verdicts of the women of training, counted
         "n": int, "kinds": {"better" | "partly" | "not distinguishable" | "no comparison": int},
         "best" | "better" | "worse": {label of an option: women of whom it is said}},
+      "no_centre": str or None,         a sentence where no centre is recorded
       "confounded": [                   Confounded.as_dict(), of the variables of the protocol
         {"variable", "other", "level", "share", "n_mixed", "n", "perfect", "sentence"}],
       "overlap": {                      Overlap.as_dict(), or {"reason": why there is none}
@@ -159,6 +160,7 @@ def _overlap(regimens: Plain, codebook: Codebook) -> Section | None:
     if overlap is None and not confounded:
         return None
     title, said = "Were women with different regimens alike?", [LOTS if regimens.get("randomised") else NO_LOTS]
+    said += [str(regimens["no_centre"])] if regimens.get("no_centre") else []
     reason = None if overlap is None else overlap.get("reason")
     if overlap is None or reason:
         unknown = f"Who had which regimen could not be modelled. {as_sentence(str(reason))}".strip() if reason else ""
