@@ -88,7 +88,7 @@ def judge_columns(kind: str, n: int, k: int, rng: np.random.Generator) -> dict[s
 def judge_simulator(n: int, seed: int, folder: Path) -> dict[str, tuple[float, float, float]] | None:
     """Ridge as the shipped study trains it, gaps and all, on women of the simulator."""
     study, file, truth = read_study("menses_12m"), folder / "cohort.csv", folder / "truth.csv"
-    simulate(n + FRESH, seed, file, truth)
+    simulate(n + FRESH, seed, file, truth, overwrite=True)
     cohort = read_cohort(file, study.codebook, study.reading, required=study.required_variables)
     columns = [c for c in input_columns(study.codebook, study.features.predictors) if c in cohort.data]
     p = pd.read_csv(truth)
