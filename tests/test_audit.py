@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from poi_predict.audit import run_attacks
+from poi_predict.audit import audit_bundle, run_attacks
 from poi_predict.cohort import ReadingSettings, read_codebook
 from poi_predict.errors import BundleError, OutputError
 from poi_predict.features import FeatureSettings, build_features
@@ -31,6 +31,7 @@ from poi_predict.scoring.drift import summarise_training
 from poi_predict.scoring.stripping import describe_exposure, strip_bundle, strip_model
 from poi_predict.scoring.writing import write_whole_table
 from poi_predict.validation import make_bootstrap
+from support import EARLIER
 
 PREDICTORS = ("age", "fsh", "amenorrhea_months", "follicles_visible")
 N, REFITS, SEED = 60, 75, 11
@@ -120,6 +121,20 @@ def test_a_stripped_bundle_holds_and_predicts_as_before(old: Bundle, tmp_path: P
         strip_model(tmp_path / "old", tmp_path / "new")
     with pytest.raises(BundleError, match="Use it as it is"):
         strip_model(tmp_path / "new", tmp_path / "newer")
+
+
+@pytest.mark.parametrize("model", ["ridge", "gradient_boosting"])
+def test_stored_models_of_earlier_versions_are_audited_and_break(model: str) -> None:
+    found = {each.name: each for each in audit_bundle(EARLIER / model, EARLIER / "women.csv").attacks}
+    assert found["Counts of fewer than five"].verdict == "BROKEN"
+    assert "members are told with c 0." in found["Membership by likelihood"].finding
+
+
+def test_a_stripped_model_of_an_earlier_version_is_audited_to_the_end(tmp_path: Path) -> None:
+    strip_model(EARLIER / "ridge", tmp_path / "clean")
+    found = {each.name: each.verdict for each in audit_bundle(tmp_path / "clean", EARLIER / "women.csv").attacks}
+    assert found.pop("Membership by likelihood") != "not tried"
+    assert "BROKEN" not in found.values()
 
 
 def test_coefficients_are_blurred_by_the_share_of_a_standard_error_that_is_said_and_keep_the_rate() -> None:

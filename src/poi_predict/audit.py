@@ -7,10 +7,11 @@ everybody may know (means, shares) has failed, and the bundle has held. `docs/pr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from poi_predict.features import CENTRE_CODE
 from poi_predict.modeling import fit_model, predict_response
@@ -101,8 +102,20 @@ def audit_bundle(model: Path, cohort: Path) -> Audit:
         If model or cohort are at fault.
     """
     bundle = read_bundle(model)
+    _complete_settings(bundle.pipeline)
     women = read_labelled_cohort(bundle, cohort).analysis
     return run_attacks(bundle, women.data, women.y_true.astype(np.int64), women.patient)
+
+
+def _complete_settings(estimator: BaseEstimator) -> None:
+    """Give a stored model the settings that its version did not have, at their defaults, so that it can be refitted."""
+    for name, setting in signature(type(estimator)).parameters.items():
+        if not hasattr(estimator, name) and setting.default is not Parameter.empty:
+            setattr(estimator, name, setting.default)
+    parts = [part for _, part in estimator.steps] if hasattr(estimator, "steps") else []
+    for part in (*parts, *estimator.get_params(deep=False).values()):
+        if isinstance(part, BaseEstimator):
+            _complete_settings(part)
 
 
 def run_attacks(bundle: Bundle, X: pd.DataFrame, y: NDArray[np.int64], patient: NDArray[np.int64]) -> Audit:

@@ -94,7 +94,7 @@ def simulate(n: int, seed: int, out: Path | str, truth: Path | str | None = None
 
 
 def check(
-    study: Study, cohort_file: Path | str, findings_file: Path | None = None, *, overwrite: bool = False
+    study: Study, cohort_file: Path | str, findings_file: Path | str | None = None, *, overwrite: bool = False
 ) -> Checked:
     """Validate a cohort for a study, and write the row numbers of the findings.
 
@@ -103,7 +103,7 @@ def check(
     study : Study
     cohort_file : Path or str
         The clinic's table.
-    findings_file : Path, optional
+    findings_file : Path or str, optional
         Where the row numbers go, if any finding concerns rows; by default beside the cohort, which costs them, not the
         check, where that cannot be written.
     overwrite : bool
@@ -134,7 +134,8 @@ def check(
             problem = str(error)
     written, unwritten = None, ""
     try:
-        written = write_findings(findings, cohort_file, findings_file, overwrite=overwrite)
+        place = None if findings_file is None else Path(findings_file)
+        written = write_findings(findings, cohort_file, place, overwrite=overwrite)
     except OutputError as error:
         if findings_file is not None:
             raise
