@@ -209,3 +209,15 @@ def test_simulated_bytes_depend_on_the_seed_alone(tmp_path: Path) -> None:
     for name, seed in (("a.csv", 3), ("b.csv", 3), ("c.csv", 4)):
         simulate(30, seed, tmp_path / name)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes() != (tmp_path / "c.csv").read_bytes()
+
+
+def test_a_missing_month_of_the_event_is_said_together_with_the_other_findings(quick_study, demo_cohort, tmp_path):
+    table = pd.read_csv(demo_cohort, dtype=str).drop(columns="Months to menses")
+    table.loc[3, "FSH (IU/L)"] = "abc"
+    table.to_csv(tmp_path / "women.csv", index=False)
+    checked = check(quick_study, str(tmp_path / "women.csv"), str(tmp_path / "rows.csv"))
+    lines = "\n".join(checked.lines())
+    assert "must be a number" in lines
+    assert "needs months_to_menses as a column" in lines
+    assert "2 errors" in lines
+    assert checked.findings_file == tmp_path / "rows.csv"

@@ -20,6 +20,7 @@ from poi_predict.cohort import (
     SyntheticSettings,
     build_analysis_set,
     check_cohort,
+    check_outcome_column,
     check_predictors,
     make_synthetic_cohort,
     read_cohort,
@@ -130,6 +131,11 @@ def check(
             untestable = describe_untestable(study.validation, analysis.y_true, analysis.centre, analysis.patient)
             notes += [f"note: {note}" for note in untestable]
             check_predictors(analysis, study.features.predictors)
+        except PoiPredictError as error:
+            problem = str(error)
+    elif study.endpoint.event_month:  # its column may be empty, so that no finding asks for it
+        try:
+            check_outcome_column(found.data, study.endpoint.event_month)
         except PoiPredictError as error:
             problem = str(error)
     written, unwritten = None, ""

@@ -1,7 +1,7 @@
 """The cohort: the only door from a clinic's table to analysable women."""
 
 from poi_predict.cohort.codebook import Codebook, Variable, read_codebook
-from poi_predict.cohort.endpoint import Endpoint, EndpointSettings, build_endpoint
+from poi_predict.cohort.endpoint import Endpoint, EndpointSettings, build_endpoint, check_outcome_column
 from poi_predict.cohort.equal_rows import EQUAL_ROWS_READ
 from poi_predict.cohort.findings import Finding, Findings
 from poi_predict.cohort.mapping import (
@@ -60,6 +60,7 @@ __all__ = [
     "build_analysis_set",
     "build_endpoint",
     "check_cohort",
+    "check_outcome_column",
     "check_predictors",
     "compute_table_one",
     "find_tables",

@@ -27,6 +27,7 @@ __all__ = [
     "EndpointSettings",
     "Status",
     "build_endpoint",
+    "check_outcome_column",
     "classify_outcome",
     "compute_censoring_survival",
     "compute_tolerance",
@@ -408,12 +409,23 @@ def _follow_up(data: pd.DataFrame, settings: EndpointSettings) -> NDArray[np.flo
     return _numbers(data, settings.follow_up or "")
 
 
-def _numbers(data: pd.DataFrame, column: str) -> NDArray[np.float64]:
+def check_outcome_column(data: pd.DataFrame, column: str) -> None:
+    """Refuse a table that lacks a column of the outcome.
+
+    Raises
+    ------
+    CohortError
+        If it is not there.
+    """
     if column not in data.columns:
         raise CohortError(
             f"The endpoint needs {column} as a column of the table; it is not there. Name the clinic's column in "
             f"columns.{column} of the study, or choose another endpoint."
         )
+
+
+def _numbers(data: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    check_outcome_column(data, column)
     if not pd.api.types.is_numeric_dtype(data[column]):
         raise CohortError(
             f"The endpoint needs numbers in {column}; it holds categories. Name a yes/no or a numeric variable."
