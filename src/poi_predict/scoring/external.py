@@ -176,7 +176,7 @@ def _check_classes(cohort: Cohort, rules: tuple[InclusionRule, ...], endpoint: E
     women = [woman[status == name].nunique() for name in ("event", "no_event")]
     if min(women) < FEWEST_PER_CLASS:
         raise CohortError(
-            f"A table to judge a model by must hold at least {FEWEST_PER_CLASS} women with the event and {FEWEST_PER_CLASS} "
-            f"without it, whose outcome is known; after the inclusion rules {women[0]} with and {women[1]} without are "
+            f"A table to judge a model by must hold at least {FEWEST_PER_CLASS} women with the event and "
+            f"{FEWEST_PER_CLASS} without it, whose outcome is known; after the inclusion rules {women[0]} with and {women[1]} without are "
             "left. Bring more women, or follow them longer."
         )
