@@ -177,6 +177,6 @@ def _check_classes(cohort: Cohort, rules: tuple[InclusionRule, ...], endpoint: E
     if min(women) < FEWEST_PER_CLASS:
         raise CohortError(
             f"A table to judge a model by must hold at least {FEWEST_PER_CLASS} women with the event and "
-            f"{FEWEST_PER_CLASS} without it, whose outcome is known; after the inclusion rules {women[0]} with and {women[1]} without are "
-            "left. Bring more women, or follow them longer."
+            f"{FEWEST_PER_CLASS} without it, whose outcome is known; after the inclusion rules {women[0]} with and "
+            f"{women[1]} without are left. Bring more women, or follow them longer."
         )
