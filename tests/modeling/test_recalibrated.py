@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logit
+from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
 from poi_predict.cohort import read_codebook
@@ -26,6 +27,7 @@ from poi_predict.modeling import (
     predict_response,
     recalibrate_pipeline,
 )
+from poi_predict.modeling.recalibrated import recalibrate_moments
 from poi_predict.scoring.model_files import dump_pipelines, load_pipelines
 from poi_predict.scoring.trusted import TRUSTED_TYPES
 
@@ -118,6 +120,16 @@ def test_an_interval_holds_what_is_not_known_of_the_recalibration(fitted: Pipeli
     twice = FittedModel("x", recalibrate_pipeline(few.pipeline, -0.1, 0.5, [[0.1, 0], [0, 0]]))
     again = np.ptp(logit(twice.predict_interval(X)), axis=1)
     np.testing.assert_allclose(again**2, 0.25 * width[1] ** 2 + (2 * 1.96) ** 2 * 0.1, rtol=1e-3)
+
+
+def test_the_recalibrations_own_error_is_that_of_a_line_at_each_womans_log_odds() -> None:
+    covariance = [[0.20, 0.03], [0.03, 0.05]]
+    mean, variance = np.array([-2.0, 0.5]), np.array([0.1, 0.4])
+    model = RecalibratedClassifier(DummyClassifier(), 0.2, 0.8, covariance)
+    moved, spread = recalibrate_moments(model, mean, variance)
+    np.testing.assert_allclose(moved, [-1.4, 0.6])
+    # 0.64 v + (1, m) C (1, m)', by hand
+    np.testing.assert_allclose(spread, [0.064 + 0.20 - 0.12 + 0.20, 0.256 + 0.20 + 0.03 + 0.0125])
 
 
 def test_the_equation_of_a_linear_model_is_recalibrated(fitted: Pipeline) -> None:

@@ -115,6 +115,12 @@ def test_blocks_add_up_to_the_whole(pipeline: Pipeline, contract: Contract, cuts
     assert compare_drift(parts, contract) == compare_drift(whole, contract)  # rounded, so not a digit differs
 
 
+@pytest.mark.parametrize(("n", "least", "kept"), [(19, 5, 0), (20, 5, 20), (39, 10, 0), (40, 10, 40)])
+def test_few_women_are_not_summarised(pipeline: Pipeline, n: int, least: int, kept: int) -> None:
+    summary = summarise_training(pipeline, make_women(n, 2), CODEBOOK, PREDICTORS, least=least)
+    assert summary.get("n_women", 0) == kept
+
+
 def test_a_tally_comes_back_to_the_last_bit(pipeline: Pipeline, contract: Contract) -> None:
     stored = count(pipeline, contract, make_women(90, 4)).as_dict()
     again = Tally.from_dict(json.loads(json.dumps(stored, allow_nan=False)))

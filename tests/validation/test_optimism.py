@@ -117,6 +117,8 @@ def test_failed_refits_are_counted(refits):
     broken[3, 7] = np.nan
     instability = compute_instability(refits.p_apparent, broken)
     assert (instability.n_refits, instability.n_failed) == (199, 1)
+    none = compute_instability(refits.p_apparent, np.full_like(refits.p_refits, np.nan))
+    assert (none.n_refits, none.n_failed, none.mean_absolute_error) == (0, 200, None)
 
 
 def test_failed_resamples_are_counted_with_their_reason():
