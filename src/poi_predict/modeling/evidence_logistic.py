@@ -285,14 +285,15 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     ) -> FloatArray:
         """Draw the linear predictor of every woman, shape (n, n_women).
 
-        All women share each draw, its new centre and the standing of their gaps, so that a difference between two
+        All women share each draw, its new centre or other clinic and the standing of their gaps, so that a difference between two
         rows of one woman is that of what was changed. `therapy` (1 or 0) overrules what the rows say.
         """
         women = self._women(self._values(X), therapy)
         draws = self.sample_posterior(n, rng).to_numpy()
         new_centre = draws[:, [-1]] * rng.standard_normal((n, 2)) @ women.new_centre.T
         gaps = rng.standard_normal((n, 1)) * np.sqrt(women.gap_variance)
-        return np.asarray(draws[:, :-1] @ women.rows.T + new_centre + gaps, dtype=np.float64)
+        other_clinic = draws[:, [-1]] * rng.standard_normal((n, 2)) @ self.fit_.share_elsewhere(women.therapy).T
+        return np.asarray(draws[:, :-1] @ women.rows.T + new_centre + gaps + other_clinic, dtype=np.float64)
 
     def compute_attributions(self, X: ArrayLike) -> tuple[FloatArray, float]:
         """Attribute each woman's log-odds to the columns.

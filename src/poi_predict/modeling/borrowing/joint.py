@@ -204,20 +204,27 @@ class JointFit:
         """Return mean and variance of the linear predictor."""
         return compute_linear_moments(women, self.mean, self.covariance, self.posterior.tau_square)
 
-    def vary_elsewhere(self, therapy: FloatArray, other: FloatArray | None = None) -> FloatArray | float:
-        """Return the variance that intervals add where a model cannot know whether a woman is of its own clinic.
+    def share_elsewhere(self, therapy: FloatArray) -> FloatArray:
+        """Return how much of another clinic's two deviations intervals add to rows of these therapies, shape (n, 2).
 
-        A model without a centre column predicts for the clinic it was trained in, whoever asks it.
+        A model without a centre column predicts for the clinic it was trained in, whoever asks it: it cannot know
+        whether a woman is of its own clinic.
+        """
+        if self.own_group == NEW_CENTRE:
+            return np.zeros((len(therapy), 2))
+        return np.column_stack([np.ones(len(therapy)), self.therapy_spread * therapy])
+
+    def vary_elsewhere(self, therapy: FloatArray, other: FloatArray | None = None) -> FloatArray:
+        """Return the variance that intervals add for another clinic; see `share_elsewhere`.
 
         Parameters
         ----------
         therapy, other : ndarray of shape (n,)
             With `other`, the covariance between a woman treated as `therapy` says and the same treated otherwise.
         """
-        if self.own_group == NEW_CENTRE:
-            return 0.0
-        both = therapy * (therapy if other is None else other)
-        return np.asarray(self.posterior.tau_square * (1.0 + self.therapy_spread**2 * both), dtype=np.float64)
+        shares = self.share_elsewhere(therapy)
+        both = shares * (shares if other is None else self.share_elsewhere(other))
+        return np.asarray(self.posterior.tau_square * both.sum(axis=1), dtype=np.float64)
 
     def attribute(self, women: WomanRows, values: FloatArray, link: Link) -> tuple[FloatArray, float]:
         """Attribute log-odds to columns; see `EvidenceLogisticRegression.compute_attributions`."""
