@@ -165,8 +165,8 @@ def bad_tables(folder: Path) -> dict[str, tuple[Path, str]]:
 
     add("empty.csv", "empty", content=b"")
     add("header_only.csv", "row", frame=good.head(0))
-    add("one_class.csv", "women with the event", frame=good.assign(menses_resumed=0, months_to_menses=np.nan))
-    add("three_women.csv", "women with the event", frame=good.head(3).assign(menses_resumed=[1, 0, 0]))
+    add("one_class.csv", "at least 2 with the event", frame=good.assign(menses_resumed=0, months_to_menses=np.nan))
+    add("three_women.csv", "at least 2 with the event", frame=good.head(3).assign(menses_resumed=[1, 0, 0]))
     wide = pd.concat([good, pd.DataFrame(np.zeros((n, 100_000), dtype=np.int8)).add_prefix("x")], axis=1)
     add("wide.csv", "columns", frame=wide)
     add("missing_column.csv", "fsh", frame=good.drop(columns="fsh"))

@@ -18,6 +18,7 @@ from fuzzing import running
 from fuzzing.corpus import KINDS, Corpus, Damaged
 from fuzzing.seeds import STUDY, make_arrow, make_rows, pack, read_folder, unpack, write_manifest, write_parquet
 from fuzzing.tree_mutations import mutate_tree, write_toml
+from poi_predict.cohort.trailing_summaries import MOST_ROWS
 
 N_FILES, N_GROUPS = 200, 8
 SCORE = ("--allow-synthetic-model", "-j", "1")
@@ -140,10 +141,11 @@ def test_a_parquet_file_with_a_damaged_account_of_a_chunk_ends_no_process(tmp_pa
 
 def test_a_refusal_in_the_middle_says_that_the_run_can_be_gone_on_with(tmp_path: Path, ridge: Path) -> None:
     pages = {"data_page_size": 1, "write_batch_size": 1, "use_dictionary": False, "compression": "none"}
-    rows = [[f"P{i}", *row[1:]] for i, row in enumerate(make_rows(180, faults=False))]  # no cell asks for all others
-    content = bytearray(write_parquet(make_arrow(rows), row_group_size=60, **pages))
+    few = make_rows(180, faults=False)  # no cell asks for all others
+    rows = [[f"P{i}", *few[i % 180][1:]] for i in range(3 * MOST_ROWS // 2)]  # too many to be summed up below
+    content = bytearray(write_parquet(make_arrow(rows), row_group_size=MOST_ROWS // 2, **pages))
     chunk = pq.read_metadata(io.BytesIO(content)).row_group(2).column(4)
-    assert chunk.path_in_schema == "Aetiology"  # the survey looks at the first of its 60 pages only
+    assert chunk.path_in_schema == "Aetiology"  # the survey looks at the first of its pages only
     end = chunk.data_page_offset + chunk.total_compressed_size
     content[end - 30 : end] = b"\xff" * 30
     cohort, out = tmp_path / "c.parquet", tmp_path / "o.csv"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
+from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from poi_predict.scoring.output import encode_scores, header_as_csv, neutralise, rows_as_csv
+from poi_predict.scoring.writing import write_table
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 SPICY = st.text(st.sampled_from("=+-@\t\r\n ,;\"'0aé中"), max_size=6)
@@ -100,3 +103,11 @@ def test_neutralised_cells_are_counted_in_text_and_left_exact_in_parquet() -> No
     stream, n_changed = encode_scores(table, ".parquet")
     assert n_changed == 0
     assert pa.ipc.open_stream(stream).read_all() == table
+
+
+def test_a_column_of_numbers_and_words_is_written(tmp_path: Path) -> None:
+    """Counts of few women stand as words beside the others."""
+    frame = pd.DataFrame({"n": [12, "< 5", None, 0.5, True, "=1+1"], "p": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]})
+    write_table(frame, tmp_path / "counts.csv", ".csv")
+    rows = read_back((tmp_path / "counts.csv").read_bytes())
+    assert [row[0] for row in rows] == ["n", "12", "< 5", "", "0.5", "True", "'=1+1"]

@@ -285,8 +285,8 @@ class EvidenceLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignor
     ) -> FloatArray:
         """Draw the linear predictor of every woman, shape (n, n_women).
 
-        All women share each draw, its new centre or other clinic and the standing of their gaps, so that a difference between two
-        rows of one woman is that of what was changed. `therapy` (1 or 0) overrules what the rows say.
+        All women share each draw, its new centre or other clinic and the standing of their gaps, so that a difference
+        between two rows of one woman is that of what was changed. `therapy` (1 or 0) overrules what the rows say.
         """
         women = self._women(self._values(X), therapy)
         draws = self.sample_posterior(n, rng).to_numpy()

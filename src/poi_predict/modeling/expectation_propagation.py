@@ -74,11 +74,12 @@ def fit_normal_terms(
 
     Examples
     --------
-    One of four women responds; with a flat prior the log-odds are -1.5 ± 1.3, further out than their mode of -1.1:
+    One of four women responds; with a flat prior the log-odds are -1.4 ± 1.3 (-1.5 without the approximation), further
+    out than their mode of -1.1:
 
     >>> found = fit_normal_terms(np.ones((4, 1)), np.array([1.0, 0, 0, 0]), np.ones(4), np.zeros(1))
     >>> found.mean.round(1).tolist(), np.sqrt(found.covariance[0]).round(1).tolist()
-    ([-1.5], [1.3])
+    ([-1.4], [1.3])
     """
     sign = 2.0 * y - 1.0
     precision, pull = (weight * 0.2, weight * sign * 0.25) if start is None else (start.precision, start.pull)

@@ -117,7 +117,7 @@ def estimate_effects(
     >>> courses = check_courses(y, option, np.tile([[0.0], [1.0]], (50, 1)))
     >>> effects = estimate_effects(courses, reference="none", propensity={"cells": 0.5, "none": 0.5})
     >>> print(effects.contrasts[0].sentence)
-    cells against none: +29.8 points (+10.8 to +48.9), they differ; +30.0 before adjusting.
+    cells against none: +29.8 points (+10.7 to +48.9), they differ; +30.0 before adjusting.
     >>> estimate_effects(courses, reference="placebo")
     Traceback (most recent call last):
     ValueError: reference must be one of the options compared: cells, none

@@ -147,7 +147,7 @@ def fill_tripod(facts: Mapping[str, Any]) -> tuple[Item, ...]:
     --------
     >>> items = {item.number: item for item in fill_tripod({"endpoint": "Menses resumed", "horizon_months": 12})}
     >>> items["8a"].answer
-    'Menses resumed, within 12 months.'
+    'Menses resumed; horizon 12 months from the first treatment.'
     >>> items["17"].status, items["17"].blank
     ('blank', 'To be filled in by you: committee, reference number, consent.')
     """

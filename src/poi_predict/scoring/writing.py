@@ -57,5 +57,6 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 def _neutralised(column: pd.Series) -> pd.Series:
     if not (pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_object_dtype(column.dtype)):
         return column
-    texts, n_changed = neutralise(pa.array(column, from_pandas=True))
+    said = [None if missing else str(value) for value, missing in zip(column, column.isna(), strict=True)]
+    texts, n_changed = neutralise(pa.array(said, pa.string()))
     return pd.Series(texts.to_pylist(), index=column.index, dtype=column.dtype) if n_changed else column
