@@ -10,7 +10,7 @@ import pytest
 
 from poi_predict.study import Study, read_study
 from poi_predict.workflow import simulate, train
-from support import CREATED, ROOT, quicken
+from support import CREATED, ROOT, quicken, shorten_chains
 
 
 @pytest.fixture
@@ -22,6 +22,11 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def quick_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten_chains(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,9 @@ import dataclasses
 import datetime as dt
 from pathlib import Path
 
+import pytest
+
+from poi_predict.modeling.borrowing.hamiltonian import PLANS
 from poi_predict.study import Study
 from poi_predict.validation import ValidationSettings
 
@@ -22,3 +25,9 @@ def quicken(study: Study, candidates: tuple[str, ...] = ("prevalence", "ridge"),
         models=dataclasses.replace(study.models, candidates=candidates, primary=primary),
         validation=ValidationSettings(folds=3, repeats=2, bootstrap=20, permutations=3, seed=5),
     )
+
+
+def shorten_chains(patch: pytest.MonkeyPatch) -> None:
+    """Keep evidence models as quickly as those of one resample, where a test is not about their precision."""
+    patch.setattr("poi_predict.modeling.borrowing.joint.FINE_POINTS", 64)
+    patch.setitem(PLANS, "fine", PLANS["quick"])

@@ -32,6 +32,7 @@ import pytest
 
 from fuzzing.running import Answer, run_command
 from poi_predict.workflow import simulate
+from support import shorten_chains
 
 WORD, DECLARED, DECIMALS = "QZX", "QWVidio", "739182"
 TEXT = re.compile(rb"QZX|\.739182")
@@ -196,6 +197,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     told, out, root = Told(), place / "out", logging.getLogger()
     level = root.level
     with pytest.MonkeyPatch.context() as patch:
+        shorten_chains(patch)
         patch.chdir(out)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         root.addHandler(told.handler)
