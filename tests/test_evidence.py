@@ -189,7 +189,7 @@ def test_published_evidence_carries_a_model_of_women_without_events_or_with_noth
 
 @pytest.mark.usefixtures("quick_chains")
 @pytest.mark.parametrize(
-    ("signal", "said"), [(2.5, "better than the published evidence alone"), (0.0, "cannot be told")]
+    ("signal", "said"), [(2.5, "better than the published evidence alone"), (0.0, "compatible with no difference")]
 )
 def test_an_evidence_model_says_what_its_women_add_to_the_published_evidence(
     signal: float, said: str, tmp_path: Path

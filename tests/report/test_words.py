@@ -18,6 +18,7 @@ FORBIDDEN = (
     "told from none",
     "be told apart for her",
     "they cannot be told apart",
+    "cannot be told:",
     "could be told apart",
     "telling every woman the prevalence",
     "Use the prevalence",

@@ -288,7 +288,7 @@ def _draw_histogram(axes: Axes, bins: pd.DataFrame) -> None:
         axes.bar(left, up, width, align="edge", color=BLUE, edgecolor="white", linewidth=0.5)
         axes.bar(left, -down, width, align="edge", color="#b9c4ca", edgecolor="white", linewidth=0.5)
         reach = float(max(up.max(), down.max(), 1))
-        axes.set_ylim(-1.15 * down.max() - 0.12 * reach, 1.15 * up.max() + 0.12 * reach)
+        axes.set_ylim(-1.15 * down.max() - 0.3 * reach, 1.15 * up.max() + 0.3 * reach)  # room for both words
     axes.axhline(0, color=INK, linewidth=0.7)
     axes.set_yticks([])
     axes.text(1, 0.97, "responders ↑", transform=axes.transAxes, ha="right", va="top", fontsize=8, color=BLUE)

@@ -89,17 +89,17 @@ def _describe_beyond(gains: Plain) -> str:
     low, high = gain.get("ci_low"), gain.get("ci_high")
     if low is None or high is None:
         return ""
-    figures = f"log loss lower by {format_estimate(gain['estimate'], low, high, digits=3)}"
+    figures = f"log loss better by {format_estimate(gain['estimate'], low, high, digits=3)}"
     if ranks.get("ci_low") is not None:
         found = format_estimate(ranks["estimate"], ranks["ci_low"], ranks["ci_high"])
-        figures += f", c-statistic higher by {found}"
+        figures += f", c-statistic better by {found}"
     if low > 0:
         return f"It predicts better than the published evidence alone, without these women, would have: {figures}."
     if high < 0:
         return f"The published evidence alone, without these women, would have predicted better: {figures}."
     return (
-        "How much of this is owed to these women and not to the published evidence alone cannot be told: compared with "
-        f"the evidence alone, {figures}."
+        "What these women add to the published evidence is compatible with no difference: against the evidence alone, "
+        f"{figures}; a negative figure is worse."
     )
 
 
