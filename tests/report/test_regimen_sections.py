@@ -225,6 +225,16 @@ def test_a_rule_without_an_interval_says_why():
     assert section.tables[0].frame.loc[0, "Gain of the rule, points"].startswith("+10.0, no interval: only 2")
 
 
+def test_a_rule_whose_worth_is_withheld_is_said_so_without_an_empty_figure():
+    value = DATA.make_regimens()["value"]
+    withheld = make_estimate(None, reason="fewer than 5 of the 19 women given adipose had the event")
+    gains = [gain | {"gain": withheld} for gain in value["gains"]]
+    section = build_value_section({"value": value | {"value": withheld, "gains": gains}})
+    assert section.figures == ()
+    assert "judged on: what it is worth cannot be given here. It chooses" in words(section)
+    assert set(section.tables[0].frame["Gain of the rule, points"]) == {f"not estimable: {withheld['reason']}"}
+
+
 def test_figures_draw_what_is_wholly_apart_at_the_edge_and_what_is_missing_not_at_all():
     balance = pd.DataFrame({"label": ["Centre", "Age"], "before": [float("inf"), 0.4], "after": [float("inf"), 0.1]})
     gains = pd.DataFrame({"label": ["a", "b"], "gain": [0.1, None], "ci_low": [None, None], "ci_high": [None, None]})

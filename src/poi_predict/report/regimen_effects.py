@@ -93,18 +93,16 @@ def build_value_section(regimens: Plain) -> Section | None:
         return None
     if value.get("reason"):
         return Section(VALUE_TITLE, (_say_reason(value),), after="explanation")
-    rows = [{"label": _name_way(gain), **_pick(gain["gain"], "gain")} for gain in value["gains"]]
-    figure = SectionFigure(
-        plot_gains(pd.DataFrame(rows)),
-        "What choosing by the model gains.",
-        f"Intervals of the gain over {len(rows)} other ways of treating. {value['verdict']}",
-        "Dot and bar: points gained by choosing for each woman what the model says is best, with the 95 % interval "
-        "that holds together with the others. Left of the dashed line the rule does worse.",
-    )
+    estimated = [gain for gain in value["gains"] if not is_missing(gain["gain"]["estimate"])]
+    rows = [{"label": _name_way(gain), **_pick(gain["gain"], "gain")} for gain in estimated]
+    figures = () if not rows else (_draw_gains(pd.DataFrame(rows), str(value["verdict"])),)
     chosen = sorted(((share, name) for name, share in value["chosen"].items() if share > 0), reverse=True)
+    judged = f"{_say(value['value'])} of 100 women would have the outcome"
+    if is_missing(value["value"]["estimate"]):
+        judged = "what it is worth cannot be given here"
     rule = (
-        f"The rule, learnt without the women it is judged on: {_say(value['value'])} of 100 women would have the "
-        f"outcome. It chooses {join_words(f'{name} for {format_percent(share)}' for share, name in chosen)}."
+        f"The rule, learnt without the women it is judged on: {judged}. "
+        f"It chooses {join_words(f'{name} for {format_percent(share)}' for share, name in chosen)}."
     )
     said = tuple(tidy_sentence(text) for text in (str(value["verdict"]), rule, " ".join(value["notes"])) if text)
     table = SectionTable(
@@ -123,7 +121,17 @@ def build_value_section(regimens: Plain) -> Section | None:
             ]
         ),
     )
-    return Section(VALUE_TITLE, said, (table,), (figure,), after="explanation")
+    return Section(VALUE_TITLE, said, (table,), figures, after="explanation")
+
+
+def _draw_gains(rows: pd.DataFrame, verdict: str) -> SectionFigure:
+    return SectionFigure(
+        plot_gains(rows),
+        "What choosing by the model gains.",
+        f"Intervals of the gain over {len(rows)} other ways of treating. {verdict}",
+        "Dot and bar: points gained by choosing for each woman what the model says is best, with the 95 % interval "
+        "that holds together with the others. Left of the dashed line the rule does worse.",
+    )
 
 
 def _say_reason(part: Plain) -> str:
