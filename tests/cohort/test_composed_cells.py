@@ -140,6 +140,17 @@ def test_a_column_not_read_is_judged_by_what_it_holds(
         survey_cohort(path, CODEBOOK, ReadingSettings(ignore=(header,)))
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize(("header", "cell"), [("AMH reported in", "pmol/L"), ("AMH lab", "<")])
+def test_a_column_not_read_is_judged_to_its_last_row(tmp_path: Path, suffix: str, header: str, cell: str) -> None:
+    path = tmp_path / f"clinic{suffix}"
+    first = "ng/mL" if cell == "pmol/L" else None
+    table = pd.DataFrame({"id": ids(120), "amh": [0.25] * 120, header: pd.Series([first] * 119 + [cell], dtype="str")})
+    table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path, index=False)
+    with pytest.raises(CohortError, match="which is not read"):
+        survey_cohort(path, CODEBOOK, ReadingSettings(from_bundle=True))
+
+
 def test_the_study_names_the_columns(tmp_path: Path) -> None:
     mapping = ColumnMapping("amh", "AMH", unit_column="E1", sign_column="V1")
     table = {"id": ids(2), "AMH": ["0.14", "0.3"], "E1": ["pmol/L", "ng/mL"], "V1": ["<", None]}

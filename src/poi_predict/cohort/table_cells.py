@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     from poi_predict.cohort.findings import Finding
 
-__all__ = ["Cells", "Mark", "SpeltCells", "as_texts", "cell_text", "cells_of_objects", "refuse_too_wide", "spell"]
+__all__ = [
+    "Cells",
+    "Mark",
+    "SpeltCells",
+    "as_texts",
+    "cell_text",
+    "cells_of_objects",
+    "refuse_too_wide",
+    "spell",
+    "written",
+]
 
 AGGREGATE = "aggregate"  # marks a formula that sums up cells of its own column; a reader's word, no rule
 TOP_ROWS = 30  # rows under the first that are looked at for the header, should the first be a title
@@ -114,6 +124,16 @@ def as_texts(cells: pd.Series) -> pd.Series:
     if cells.dtype != "float64":
         return cells
     return pd.Series([cell_text(number) for number in cells.tolist()], dtype="str")
+
+
+def written(cells: pd.Series) -> list[str | None]:
+    """Return a column as text; None for no cell.
+
+    >>> written(pd.Series([12.0, 0.5, None]))
+    ['12', '0.5', None]
+    """
+    texts = as_texts(cells)
+    return [None if empty else text for text, empty in zip(texts, texts.isna(), strict=True)]
 
 
 def cell_text(cell: Any) -> str | None:

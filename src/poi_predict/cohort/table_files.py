@@ -17,7 +17,7 @@ import numpy as np
 from poi_predict.cohort.cell_marks import clean_texts
 from poi_predict.cohort.other_rows import find_other_rows
 from poi_predict.cohort.table_binary import read_parquet_cells
-from poi_predict.cohort.table_cells import AGGREGATE, as_texts
+from poi_predict.cohort.table_cells import AGGREGATE, written
 from poi_predict.cohort.table_text import read_text_cells
 from poi_predict.cohort.workbook import read_workbook_cells
 from poi_predict.errors import CohortError
@@ -107,8 +107,7 @@ class RawTable:
 
     def texts(self, position: int) -> list[str | None]:
         """Return a column as text; None for no cell."""
-        texts = as_texts(self.columns[position])
-        return [None if empty else text for text, empty in zip(texts, texts.isna(), strict=True)]
+        return written(self.columns[position])
 
     def marks_of(self, position: int | None) -> list[Mark]:
         """Return what is marked in a column; None means whole rows."""

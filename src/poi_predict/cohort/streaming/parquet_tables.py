@@ -31,6 +31,7 @@ from poi_predict.cohort.table_cells import (
     as_texts,
     cell_text,
     refuse_too_wide,
+    written,
 )
 from poi_predict.cohort.trailing_summaries import MOST_ROWS
 from poi_predict.cohort.unread_columns import column_of_rows
@@ -77,6 +78,8 @@ def survey_parquet(path: Path, terms: Terms) -> Surveyed:
     if 0 < survey.n_rows <= MOST_ROWS:
         cells = read_parquet_cells(path.read_bytes(), terms.settings)
         row_number = np.arange(len(cells.overlong))
+        if columns.are_contradicted(headers, lambda at: written(cells.columns[at]), terms.settings):
+            raise UnfitText  # a unit or sign that stands below the first rows
         if find_other_rows(cells.headers, cells.columns, row_number, cells.overlong):
             raise UnfitText  # a summary of the others, as only all rows together show
     shape = check_header(kept, 1, top, terms.settings) if kept else []

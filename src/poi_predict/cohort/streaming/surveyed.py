@@ -59,6 +59,12 @@ class Columns:
         unread = find_unread(headers, cells, plans, terms.settings)
         return cls(tuple(plans), (*findings, *unread))
 
+    def are_contradicted(
+        self, headers: tuple[str, ...], cells: Callable[[int], Sequence[str | None]], settings: ReadingSettings
+    ) -> bool:
+        """Whether columns that are not read say otherwise somewhere, now that `cells` gives all of them."""
+        return bool(find_unread(headers, cells, self.plans, settings))
+
     @property
     def numeric(self) -> tuple[ColumnPlan, ...]:
         """Columns of numbers."""

@@ -23,7 +23,7 @@ from poi_predict.cohort.streaming.plain_rows import Gaps, label_columns, rows_ar
 from poi_predict.cohort.streaming.plans import BlockPlan, TextLayout
 from poi_predict.cohort.streaming.surveyed import Columns, Surveyed, conclude, count_synthetic
 from poi_predict.cohort.streaming.text_blocks import UnfitText, check_text, kinds_of, parse_text_block
-from poi_predict.cohort.table_cells import SpeltCells
+from poi_predict.cohort.table_cells import SpeltCells, written
 from poi_predict.cohort.trailing_summaries import MOST_ROWS
 from poi_predict.cohort.unread_columns import column_of_rows
 
@@ -185,9 +185,11 @@ class _Looker:
         )
 
     def is_plain(self, file: BinaryIO, start: int) -> bool:
-        """Whether no row of a table is a summary of the others, as only all of them together show."""
+        """Whether no row is a summary of the others and no unread column contradicts, as only all rows show."""
         file.seek(start)
         columns, row_number = self._everything(file.read())
+        if self.columns.are_contradicted(self.headers, lambda at: written(columns[at]), self.settings):
+            return False
         return not find_other_rows(self.headers, columns, row_number, np.zeros(len(row_number), dtype=bool))
 
     def _everything(self, content: bytes) -> tuple[list[pd.Series], np.ndarray]:
